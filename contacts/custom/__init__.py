@@ -1,0 +1,1 @@
+"""Custom fields: their kinds, cached definitions, values (one validation for every way in) and their SQL."""

@@ -1,0 +1,85 @@
+"""What a dry run found: numbers, the rows that would be refused, and their cells as inputs to be mended."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from contacts.models import ImportJob, ImportRowError
+from contacts.services.import_checks import Cells
+from contacts.views.import_words import grouped
+from crmcem.lib.errors import FieldError
+from crmcem.lib.keyset import Order, keyset_page
+
+ROWS = 50
+_CELL = re.compile(r"cell-(\d{1,9})-(\d{1,3})")
+#: where the column of an error's field is looked for that no column is mapped to
+_INSTEAD = {"company": ("company", "company_domain", "company_external_id")}
+
+
+def report_of(
+    job: ImportJob, cursor: str | None, sent: Mapping[str, str], errors: list[FieldError]
+) -> dict[str, Any]:
+    """The context of the report; empty before the first dry run. ``sent`` are the inputs as they came back wrong."""
+    if not job.report:
+        return {}
+    if "error" in job.report:
+        return {"report_error": job.report["error"]}
+    page = keyset_page(ImportRowError.objects.filter(job=job), Order("id"), cursor, ROWS)
+    return {
+        "report": _words(job.report),
+        "report_rows": _rows(job, page.rows, sent, {error.field: error.detail for error in errors}),
+        "report_page": page,
+        "mended": job.fixes.count(),
+    }
+
+
+def _words(report: Mapping[str, int]) -> list[tuple[str, str, str]]:
+    words = [
+        ("create", _("would be created"), "green"),
+        ("update", _("would be updated"), "blue"),
+        ("skip", _("would stay as they are"), "grey"),
+        ("failed", _("would be refused"), "red"),
+    ]
+    return [(word, grouped(report[key]), tone) for key, word, tone in words if report[key]]
+
+
+def _rows(
+    job: ImportJob, errors: list[ImportRowError], sent: Mapping[str, str], wrong: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    places = {job.mapping[name]: index for index, name in enumerate(job.columns) if job.mapping.get(name)}
+    numbers = {error.row for error in errors}
+    fixes = {(f.row, f.column): f.value for f in job.fixes.filter(row__in=numbers)}
+    rows: dict[int, dict[str, Any]] = {}
+    for error in errors:
+        row = rows.setdefault(error.row, {"number": error.row, "cells": {}, "reasons": []})
+        keys = _INSTEAD.get(error.field, (error.field,))
+        place = next((places[key] for key in keys if key in places), None)
+        if place is None or len(error.raw) != len(job.columns):
+            row["reasons"].append(error.detail)
+            continue
+        name = f"cell-{error.row}-{place}"
+        cell = row["cells"].setdefault(place, {"name": name, "label": job.columns[place], "errors": []})
+        fixed = fixes.get((error.row, place))
+        cell["value"] = sent.get(name, fixed if fixed is not None else str(error.raw[place]))
+        cell["mended"] = fixed is not None and name not in wrong
+        cell["errors"] = [wrong[name]] if name in wrong else [*cell["errors"], error.detail]
+    return [row | {"cells": list(row["cells"].values())} for row in rows.values()]
+
+
+def sent_cells(job: ImportJob, post: Mapping[str, str]) -> Cells:
+    """The cells of a sent form that differ from what is known of them."""
+    found = {
+        (int(match[1]), int(match[2])): str(value)
+        for name, value in post.items()
+        if (match := _CELL.fullmatch(name)) is not None
+    }
+    numbers = {row for row, _column in found}
+    known = {
+        (error.row, place): str(cell)
+        for error in ImportRowError.objects.filter(job=job, row__in=numbers)[:1000]
+        for place, cell in enumerate(error.raw)
+    }
+    known |= {(f.row, f.column): f.value for f in job.fixes.filter(row__in=numbers)}
+    return {place: value for place, value in found.items() if known.get(place) != value}

@@ -1,0 +1,29 @@
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from django.utils.encoding import force_str
+from django.utils.functional import Promise
+from rest_framework.renderers import JSONRenderer
+
+
+def _fallback(value: Any) -> Any:
+    if isinstance(value, Promise):
+        return force_str(value)
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return str(value)
+
+
+class OrjsonRenderer(JSONRenderer):
+    """JSON by orjson: several times the speed of the standard library's."""
+
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        if data is None:
+            return b""
+        return orjson.dumps(data, default=_fallback, option=orjson.OPT_NON_STR_KEYS)

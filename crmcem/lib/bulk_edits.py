@@ -1,0 +1,45 @@
+"""One field of many records set to one value: what the keeper of such edits asks the owner of the records for.
+
+The app that owns a model registers an ``Editor`` for it. The keeper (``workspace.services.edits``) cuts the rows into
+chunks, remembers what stood there before, and takes an edit back for a while.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from crmcem.lib.actors import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a chunk became: ``(id, what stood there, version now)`` of each changed row, and ``(row, reason)`` of
+    those that could not be changed."""
+
+    changed: list[tuple[int, Any, int]] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Editor(Protocol):
+    """How the fields of a model are set in bulk. Values and what stood there before are JSON."""
+
+    scope: str
+
+    def check(self, *, key: str, raw: Any, actor: Actor) -> Any:
+        """The clean value of the field ``key``. Raises DomainError (of the field ``value``), NotAllowed."""
+
+    def differing(self, *, key: str, value: Any) -> Any:
+        """A Q on the rows that do not have the value yet."""
+
+    def write(self, *, key: str, value: Any, ids: list[int], actor: Actor) -> Written:
+        """Set it on those of the rows that the actor may see; one transaction, one activity each."""
+
+    def restore(self, *, key: str, before: dict[int, tuple[Any, int]], actor: Actor) -> int:
+        """Put back what stood there where the row still has that version. Answers how many came back."""
+
+
+editors: dict[str, Editor] = {}
+
+
+def register(model_label: str, editor: Editor) -> None:
+    """``model_label`` as in ``Model._meta.label``."""
+    editors[model_label] = editor

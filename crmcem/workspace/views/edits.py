@@ -1,0 +1,73 @@
+"""The page of one edit of many records: its progress, what could not be changed, and taking it back."""
+
+from typing import Any
+
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views import View
+
+from crmcem.lib.actors import person
+from crmcem.lib.errors import DomainError
+from crmcem.lib.web.htmx import is_fragment, render_page, trigger
+from crmcem.workspace.models import BulkEdit
+from crmcem.workspace.policies import user_of
+from crmcem.workspace.services.edits import edit_cancel, edit_undo
+
+TONES = {
+    "queued": ("blue", "hourglass"),
+    "running": ("blue", "loader"),
+    "done": ("green", "check"),
+    "failed": ("red", "alert-triangle"),
+    "cancelled": ("grey", "ban"),
+    "undoing": ("blue", "arrow-back-up"),
+    "undone": ("grey", "arrow-back-up"),
+}
+
+
+class EditView(LoginRequiredMixin, View):
+    def edit(self, pk: int) -> BulkEdit:
+        row: BulkEdit = get_object_or_404(BulkEdit.objects.visible_to(user_of(self.request)), pk=pk)
+        return row
+
+    def page(self, edit: BulkEdit, error: str = "") -> HttpResponse:
+        done = edit.restored if edit.status == BulkEdit.Status.UNDOING else edit.rows_done
+        total = edit.changed if edit.status == BulkEdit.Status.UNDOING else edit.rows_total
+        context: dict[str, Any] = {
+            "edit": edit,
+            "tone": TONES[edit.status],
+            "percent": min(99, 100 * done // max(total, done, 1)),
+            "same": edit.rows_done - edit.changed - edit.failed,
+            "kept": edit.changed - edit.restored,
+            "error": error,
+        }
+        response = render_page(self.request, "workspace/edit.html", context, "workspace/edit_body.html")
+        response["Cache-Control"] = "no-store"
+        return response if edit.is_open else trigger(response, list=True)
+
+
+class EditPage(EditView):
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self.page(self.edit(pk))
+
+
+class EditCancel(EditView):
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        edit = edit_cancel(edit=self.edit(pk), actor=person(user_of(request)))
+        return self.page(edit) if is_fragment(request) else redirect("workspace:edit", pk)
+
+
+class EditUndo(EditView):
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        found, error = self.edit(pk), ""
+        try:
+            found = edit_undo(edit=found, actor=person(user_of(request)))
+        except DomainError as refused:
+            error = str(refused)
+        if not is_fragment(request) and not error:
+            return redirect("workspace:edit", pk)
+        return self.page(found, error)

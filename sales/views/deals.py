@@ -1,0 +1,342 @@
+"""The list of deals."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from contacts.views.custom_lists import CustomColumns
+from crmcem.lib.exporting import first, person, shown, when
+from crmcem.lib.keyset import Order
+from crmcem.lib.records import lock_all
+from crmcem.lib.visibility import mark_hidden
+from crmcem.lib.web import cells
+from crmcem.lib.web.bulk import BulkAction, BulkDone
+from crmcem.lib.web.columns import Column
+from crmcem.lib.web.condition_builder import condition_builder
+from crmcem.lib.web.inline import Inline
+from crmcem.lib.web.lists import Empty
+from crmcem.workspace.models import Team, User
+from crmcem.workspace.services.trash import trash_delete
+from sales.deal_conditions import deal_fields
+from sales.filters import DealFilter
+from sales.models import Deal, Pipeline, Stage
+from sales.selectors.deals import with_next_activity
+from sales.services.bulk import Outcome, deals_assign, deals_delete, deals_lose, deals_move
+from sales.services.deals import deal_update
+from sales.services.ranks import many_lock
+from sales.views.cards import deal_url, is_rotting, next_mark, span
+from sales.views.forms import BulkAssignForm, BulkLoseForm, BulkMoveForm
+
+#: of the failed rows of a bulk action, how many are named
+FAILED_SHOWN = 20
+#: of people, teams and pipelines that a condition offers
+MAX_CHOICES = 300
+STATUS = {
+    Deal.Status.OPEN: ("blue", "circle-dashed", _("Open")),
+    Deal.Status.WON: ("green", "trophy", _("Won")),
+    Deal.Status.LOST: ("red", "circle-x", _("Lost")),
+}
+
+
+OPEN = Q(status=Deal.Status.OPEN)
+STAGE = when(OPEN, "stage__name", "status")
+NEXT = when(OPEN, "next_activity_at")
+
+
+def _chance_value(user: Any) -> Any:
+    return Coalesce(F("probability"), F("stage__probability"))
+
+
+def status_badge(deal: Deal) -> SafeString:
+    tone, icon, word = STATUS[Deal.Status(deal.status)]
+    return cells.badge(word, tone, icon)
+
+
+def _stage(deal: Deal) -> SafeString:
+    """The stage of an open deal, the end of a closed one."""
+    return cells.text(deal.stage.name) if deal.status == Deal.Status.OPEN else status_badge(deal)
+
+
+def _next(deal: Any) -> SafeString:
+    return next_mark(deal.next_activity_at).html if deal.status == Deal.Status.OPEN else cells.NONE
+
+
+def _age(deal: Deal) -> Any:
+    now = timezone.now()
+    if deal.status != Deal.Status.OPEN:
+        return cells.NONE
+    age = span(deal.stage_entered_at, now)
+    return cells.badge(age, "orange", "hourglass-low") if is_rotting(deal, now) else age
+
+
+def _chance(deal: Deal) -> SafeString:
+    value = deal.stage.probability if deal.probability is None else deal.probability
+    return cells.number(value)
+
+
+def _done(outcome: Outcome) -> BulkDone:
+    return BulkDone(outcome.changed, outcome.failed[:FAILED_SHOWN])
+
+
+def _assign(*, actor: Any, rows: Any, data: dict[str, Any]) -> BulkDone:
+    return _done(deals_assign(deals=rows, owner=data["owner"], actor=actor))
+
+
+def _move(*, actor: Any, rows: Any, data: dict[str, Any]) -> BulkDone:
+    stage = Stage.objects.select_related("pipeline").get(pk=data["stage"])
+    return _done(deals_move(deals=rows, stage=stage, actor=actor))
+
+
+def _lose(*, actor: Any, rows: Any, data: dict[str, Any]) -> BulkDone:
+    return _done(deals_lose(deals=rows, reason=data["reason"], actor=actor))
+
+
+def _delete(*, actor: Any, rows: Any, data: dict[str, Any]) -> BulkDone:
+    """It can be undone for half an hour."""
+
+    def roots() -> dict[Any, list[int]]:
+        many_lock()
+        found = lock_all(Deal, list(rows.order_by().values_list("pk", flat=True)), actor)
+        return {Deal: [deal.pk for deal in found]}
+
+    count, kept = trash_delete(
+        actor=actor,
+        entity="deal",
+        title=str(_("Deals")),
+        scope="deals:delete",
+        path=reverse("sales:deals"),
+        roots=roots,
+        delete=lambda: deals_delete(deals=rows, actor=actor).changed,
+    )
+    return BulkDone(count, undo_url=reverse("workspace:trash-restore", args=[kept.pk]) if kept else "")
+
+
+def _stages(deal: Deal) -> forms.Field:
+    rows = Stage.objects.filter(pipeline_id=deal.pipeline_id).order_by("position", "pk")
+    return forms.TypedChoiceField(choices=[(stage.pk, stage.name) for stage in rows], coerce=int)
+
+
+def _people(deal: Deal) -> forms.Field:
+    return forms.ModelChoiceField(
+        User.objects.filter(is_active=True), required=False, empty_label=gettext("Nobody")
+    )
+
+
+def _editor(key: str, field: Any, scope: str = "deals:write") -> Inline:
+    """How a field of a deal is changed in the list."""
+
+    def save(*, row: Deal, value: Any, version: int, actor: Any) -> None:
+        deal_update(deal=row, data={key: value}, actor=actor, expected_version=version)
+
+    name = {"stage": "stage_id", "owner": "owner_id"}.get(key, key)
+    return Inline(field, lambda deal: getattr(deal, name), save, scope)
+
+
+def _number(step: str, most: int | None = None) -> Any:
+    widget = {"step": step, "inputmode": "decimal"}
+    return lambda deal: forms.DecimalField(
+        required=False, max_value=most, widget=forms.NumberInput(attrs=widget), localize=False
+    )
+
+
+def _named(rows: Any) -> list[tuple[str, str]]:
+    return [(str(row.pk), row.name) for row in rows[:MAX_CHOICES]]
+
+
+class DealList(CustomColumns):
+    entity, title, scope = "deal", _("Deals"), "deals:read"
+    count_label = _("deals")
+    template_name = "sales/deals.html"
+    filterset_class = DealFilter
+    filter_fields = (
+        "pipeline",
+        "stage",
+        "status",
+        "followed",
+        "owner",
+        "next_activity",
+        "rotting",
+        "amount__gte",
+        "amount__lte",
+        "expected_close__gte",
+        "expected_close__lte",
+    )
+    search_hint = _("Search deals")
+    orderings = (
+        Order("name"),
+        Order("amount", nullable=True),
+        Order("expected_close", nullable=True),
+        Order("stage_entered_at"),
+        Order("created_at"),
+        Order("updated_at"),
+    )
+    columns = (
+        Column(
+            "name",
+            _("Name"),
+            lambda d: cells.main_link(deal_url(d.pk), d.name),
+            sort="name",
+            phone=True,
+            export="name",
+        ),
+        Column(
+            "company", _("Company"), lambda d: cells.text(d.company), export=shown("company", "company__name")
+        ),
+        Column("stage", _("Stage"), _stage, export=STAGE),
+        Column("status", _("Status"), status_badge, default=False, export="status"),
+        Column(
+            "amount",
+            _("Amount"),
+            lambda d: cells.money(d.amount, d.currency),
+            sort="amount",
+            css="num",
+            phone=True,
+            export="amount",
+        ),
+        Column(
+            "expected_close",
+            _("Expected close"),
+            lambda d: cells.day(d.expected_close),
+            sort="expected_close",
+            export="expected_close",
+        ),
+        Column("next", _("Next activity"), _next, export=NEXT),
+        Column("age", _("In stage"), _age, sort="stage_entered_at", roomy=True, export="stage_entered_at"),
+        Column("owner", _("Owner"), lambda d: cells.person(d.owner), export=person()),
+        Column(
+            "probability",
+            _("Probability in percent"),
+            _chance,
+            css="num",
+            default=False,
+            export=_chance_value,
+        ),
+        Column(
+            "pipeline",
+            _("Pipeline"),
+            lambda d: cells.text(d.pipeline.name),
+            default=False,
+            export="pipeline__name",
+        ),
+        Column(
+            "reason",
+            _("Reason"),
+            lambda d: cells.text(d.lost_reason or d.won_reason),
+            default=False,
+            export=first("lost_reason", "won_reason"),
+        ),
+        Column("closed", _("Closed"), lambda d: cells.moment(d.closed_at), default=False, export="closed_at"),
+        Column(
+            "created",
+            _("Created"),
+            lambda d: cells.moment(d.created_at),
+            sort="created_at",
+            default=False,
+            export="created_at",
+        ),
+        Column(
+            "updated",
+            _("Changed"),
+            lambda d: cells.moment(d.updated_at),
+            sort="updated_at",
+            default=False,
+            export="updated_at",
+        ),
+        Column(
+            "external_id",
+            _("External id"),
+            lambda d: cells.text(d.external_id),
+            default=False,
+            export="external_id",
+        ),
+    )
+    editors: ClassVar[Any] = {
+        "stage": _editor("stage", _stages),
+        "amount": _editor("amount", _number("0.01")),
+        "expected_close": _editor(
+            "expected_close",
+            lambda deal: forms.DateField(
+                required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+            ),
+        ),
+        "owner": _editor("owner", _people, "deals:assign"),
+    }
+    bulk_actions = (
+        BulkAction(
+            "assign",
+            _("Assign owner"),
+            "user-share",
+            "deals:assign",
+            _assign,
+            explain=_("They are given to another owner and their team."),
+            form=BulkAssignForm,
+        ),
+        BulkAction(
+            "move",
+            _("Move to stage"),
+            "arrows-right",
+            "deals:write",
+            _move,
+            explain=_("Open deals go to the top of the stage; closed ones and other pipelines' stay."),
+            form=BulkMoveForm,
+        ),
+        BulkAction(
+            "lose",
+            _("Mark as lost"),
+            "circle-x",
+            "deals:write",
+            _lose,
+            explain=_("Open deals are lost for this reason; they can be reopened one by one."),
+            form=BulkLoseForm,
+            danger=True,
+        ),
+        BulkAction(
+            "delete",
+            _("Delete"),
+            "trash",
+            "deals:delete",
+            _delete,
+            explain=_(
+                "They go away with their stage history; interactions and tasks stay. You can undo it for half an hour."
+            ),
+            danger=True,
+        ),
+    )
+    has_builder = True
+    create_url_name, create_label, create_scope = "sales:deal-new", _("New deal"), "deals:write"
+    empty = Empty(
+        "coin",
+        _("No deals yet"),
+        _("A deal is a sale in the making. It moves from stage to stage until it is won or lost."),
+        _("New deal"),
+        "sales:deal-new",
+        "deals:write",
+        _("For example: “Vans for the north depot, 48,000 EUR, expected in June”."),
+    )
+
+    def builder(self, value: Any) -> dict[str, Any]:
+        pipelines = Pipeline.objects.prefetch_related("stages")
+        references = {
+            "owner": [
+                (str(user.pk), str(user)) for user in User.objects.filter(is_active=True)[:MAX_CHOICES]
+            ],
+            "team": _named(Team.objects.all()),
+            "pipeline": _named(pipelines),
+            "stage": [(str(s.pk), f"{p.name}: {s.name}") for p in pipelines for s in p.stages.all()],
+        }
+        return condition_builder(deal_fields, self.request.user, value=value, references=references)
+
+    def rows(self) -> Any:
+        deals: Any = with_next_activity(Deal.objects.visible_to(self.request.user))
+        return self.with_custom(deals.select_related("stage", "company", "owner", "pipeline"))
+
+    def prepare(self, rows: list[Any]) -> None:
+        super().prepare(rows)
+        mark_hidden(rows, self.request.user, "company")
