@@ -17,6 +17,7 @@ class SalesConfig(AppConfig):
         from sales.selectors.deals import deal_url, visible_labels, visible_rows_of
         from sales.selectors.search import find_deals
         from sales.services import merging
+        from sales.services.edits import register_editor
         from sales.views.forms import labels
 
         register_kinds()
@@ -27,6 +28,7 @@ class SalesConfig(AppConfig):
             entities.Entity("deal", _("Deals"), "sales.Deal", "deals:read", "sales:deal", labels=labels)
         )
         merging.register()
+        register_editor()
         stream.register(FreshDeals())
         references.register(
             references.ReferenceType(

@@ -18,6 +18,7 @@ from sales.models import DealContact
 
 Checked = tuple[dict[str, Any], list[FieldError]]
 LARGEST = Decimal(10) ** 12
+MAX_COMPETITORS = 20
 EARLIEST, LATEST = dt.date(1990, 1, 1), dt.date(2200, 1, 1)
 
 
@@ -64,7 +65,7 @@ def _day(value: Any) -> dt.date | None:
 def _names(value: Any) -> list[str]:
     if value is None:
         return []
-    if not isinstance(value, list | tuple) or len(value) > 20:
+    if not isinstance(value, list | tuple) or len(value) > MAX_COMPETITORS:
         raise Bad("type", _("Send a list of at most 20 names."))
     one = cleaning.text(120)
     return list(dict.fromkeys(name for name in map(one, value) if name))

@@ -1,17 +1,28 @@
-"""Setting one field of many contacts or companies: choose the field, give the value, see how many it changes."""
+"""Setting one field of many records: choose the field, give the value, see how many it changes.
 
+``edit_action`` is the bulk action of any list whose rows have a ``FieldEditor``; with ``key`` it is a button for that
+field alone.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from contacts.custom.definitions import active
-from contacts.services.bulk_edit import COMPANIES, CONTACTS, CUSTOM, TAGS, RecordEditor
-from contacts.views.fields import fields_of
+from contacts.models import Contact
+from contacts.services.bulk_edit import COMPANIES, CONTACTS, TAGS, RecordEditor
+from contacts.services.field_edits import CUSTOM
+from contacts.views.custom_inputs import input_of
+from contacts.views.fields import COMPANY_FIELDS, CONTACT_FIELDS
 from contacts.views.tag_inputs import TagsInput
 from crmcem.lib.actors import Actor
+from crmcem.lib.bulk_edits import Editor
 from crmcem.lib.keyset import capped_count
 from crmcem.lib.web.bulk import BulkAction, BulkDone
 from crmcem.lib.web.cells import grouped
@@ -26,82 +37,143 @@ REDRAW = {
     "hx-swap": "innerHTML",
     "hx-trigger": "change consume",
 }
+NEW, EMPTIES = gettext_lazy("New value"), gettext_lazy("Nothing here empties the field.")
+EDIT, UNDO = gettext_lazy("Edit field"), gettext_lazy("You can undo it for half an hour.")
 
 
-def choices_of(editor: RecordEditor, user: Any) -> dict[str, str]:
-    """Key and label of the fields that the person may set in bulk."""
-    known = fields_of(editor.model)
-    found: dict[str, str] = {}
-    for key in editor.keys:
-        if key in TAGS:
-            found[key] = _("Add tags") if key == TAGS[0] else _("Remove tags")
-        elif user.may(known[key].scope):
-            found[key] = str(known[key].label)
-    custom = [each for each in active(editor.entity).values() if not each.computed]
-    return found | {f"{CUSTOM}{each.key}": each.label for each in custom}
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A field that can be chosen. ``input()`` makes its form field, ``ask`` and ``help`` are the words beside it."""
+
+    label: Any
+    input: Callable[[], forms.Field]
+    scope: str
+    ask: Any = NEW
+    help: Any = EMPTIES
 
 
-def _blank(model: Any) -> Any:
-    row = model()
-    row.link_names = {}
-    return row
+Choices = Callable[[], Mapping[str, Choice]]
+
+
+def choices_of(editor: Editor, own: Choices, user: Any) -> dict[str, Choice]:
+    """The fields that the person may set in bulk, by key: the record's own, then the custom ones."""
+    found = {key: choice for key, choice in own().items() if user.may(choice.scope)}
+    for each in active(editor.entity).values():
+        if not each.computed:
+            found[f"{CUSTOM}{each.key}"] = _custom(each, editor.scope)
+    return found
+
+
+def _custom(definition: Any, scope: str) -> Choice:
+    return Choice(
+        definition.label, lambda: input_of(definition, None, {}), scope, help=definition.help or EMPTIES
+    )
 
 
 class EditForm(forms.Form):
     """``typed`` is what was sent so far: the chosen field decides which input the value has."""
 
-    editor: RecordEditor
+    editor: Editor
+    own: Choices
+    key: str = ""
+
     field = forms.ChoiceField(label=gettext_lazy("Field"), widget=forms.Select(attrs=REDRAW))
 
     def __init__(self, data: Any = None, *, user: Any, typed: Any) -> None:
         super().__init__(data, initial={"field": typed.get("field", "")})
-        self.labels = choices_of(self.editor, user)
-        chooser: Any = self.fields["field"]
-        chooser.choices = [("", _("Choose a field")), *self.labels.items()]
-        key = typed.get("field", "")
-        if key in TAGS:
-            self.fields["value"] = forms.CharField(
-                label=_("Tags"),
-                max_length=400,
-                help_text=_("Several tags with commas between them."),
-                widget=TagsInput,
-            )
-        elif key in self.labels:
-            value = fields_of(self.editor.model)[key].input(_blank(self.editor.model))
-            value.label, value.required = _("New value"), False
-            value.help_text = value.help_text or _("Nothing here empties the field.")
+        known = choices_of(self.editor, type(self).own, user)
+        if self.key:
+            del self.fields["field"]
+        else:
+            chooser: Any = self.fields["field"]
+            labels = [(key, each.label) for key, each in known.items()]
+            chooser.choices = [("", _("Choose a field")), *labels]
+        choice = known.get(self.key or typed.get("field", ""))
+        if choice is not None:
+            value = choice.input()
+            value.label, value.required = choice.ask, False
+            value.help_text = choice.help
             self.fields["value"] = value
 
 
-def _edit(editor: RecordEditor) -> BulkAction:
+def edit_action(
+    editor: Editor,
+    own: Choices,
+    *,
+    key: str = "",
+    name: str = "edit",
+    label: Any = EDIT,
+    icon: str = "pencil",
+    explain: Any = UNDO,
+    danger: bool = False,
+) -> BulkAction:
+    """A button that sets the field ``key``, or any that is chosen in its dialog."""
+
     def run(*, actor: Actor, rows: Any, data: dict[str, Any], page: Any, ids: list[int] | None) -> BulkDone:
-        label = choices_of(editor, actor.user)[data["field"]]
-        edit = edit_begin(
-            actor=actor, page=page, key=data["field"], raw=data.get("value"), label=label, ids=ids
-        )
+        wanted = key or data["field"]
+        found = choices_of(editor, own, actor.user)[wanted].label
+        raw = data.get("value")
+        edit = edit_begin(actor=actor, page=page, key=wanted, raw=raw, label=str(found), ids=ids)
         return BulkDone(edit.changed, page_url=reverse("workspace:edit", args=[edit.pk]))
 
     def forecast(*, actor: Actor, rows: Any, data: dict[str, Any], page: Any) -> str:
-        key = data["field"]
-        value = editor.check(key=key, raw=data.get("value"), actor=actor)
-        count, exact = capped_count(rows.filter(editor.differing(key=key, value=value)), page.count_cap)
-        if exact and not count:
-            return _("All of them have this value already.")
-        return _("%(count)s of them will change; others have this value already.") % {
-            "count": grouped(count) if exact else page.counted(count, exact)
-        }
+        wanted = key or data["field"]
+        value = editor.check(key=wanted, raw=data.get("value"), actor=actor)
+        return forecast_text(editor, wanted, value, rows, page)
 
-    form = type("EditForm", (EditForm,), {"editor": editor})
-    return BulkAction(
-        "edit",
-        gettext_lazy("Edit field"),
-        "pencil",
-        editor.scope,
-        run,
-        gettext_lazy("You can undo it for half an hour."),
-        form,
-        forecast=forecast,
+    form = type("EditForm", (EditForm,), {"editor": editor, "own": staticmethod(own), "key": key})
+    scope = editor.assign if key == "owner" else editor.scope
+    return BulkAction(name, label, icon, scope, run, explain, form, danger=danger, forecast=forecast)
+
+
+def forecast_text(editor: Editor, key: str, value: Any, rows: Any, page: Any) -> str:
+    """How many of the rows will change, and how many can't and why."""
+    barred = editor.barred(key=key, value=value)
+    can = Q()
+    for q, _text in barred:
+        can &= ~q
+    count, exact = capped_count(rows.filter(editor.differing(key=key, value=value) & can), page.count_cap)
+    stays = [(capped_count(rows.filter(q), page.count_cap), text) for q, text in barred]
+    told = [text % {"count": page.counted(*found)} for found, text in stays if found[0]]
+    if count or not exact:
+        first = _("%(count)s of them will change; others have this value already.")
+        first %= {"count": grouped(count) if exact else page.counted(count, exact)}
+    else:
+        first = _("None of them will change.") if told else _("All of them have this value already.")
+    return " ".join([first, *told])
+
+
+# --- contacts and companies ----------------------------------------------------------------------------
+def own_choices(editor: RecordEditor) -> Choices:
+    """The inputs are those of the record pages, over a record that has nothing yet."""
+
+    def found() -> dict[str, Choice]:
+        known = CONTACT_FIELDS if editor.model is Contact else COMPANY_FIELDS
+        choices = {}
+        for key in editor.keys:
+            if key in TAGS:
+                choices[key] = _tags(key, editor.scope)
+            else:
+                field = known[key]
+                choices[key] = Choice(field.label, _over_nothing(editor.model, field.input), field.scope)
+        return choices
+
+    return found
+
+
+def _over_nothing(model: Any, make: Callable[[Any], forms.Field]) -> Callable[[], forms.Field]:
+    return lambda: make(model())
+
+
+def _tags(key: str, scope: str) -> Choice:
+    return Choice(
+        _("Add tags") if key == TAGS[0] else _("Remove tags"),
+        lambda: forms.CharField(max_length=400, widget=TagsInput),
+        scope,
+        ask=_("Tags"),
+        help=_("Several tags with commas between them."),
     )
 
 
-EDIT_CONTACTS, EDIT_COMPANIES = _edit(CONTACTS), _edit(COMPANIES)
+EDIT_CONTACTS = edit_action(CONTACTS, own_choices(CONTACTS))
+EDIT_COMPANIES = edit_action(COMPANIES, own_choices(COMPANIES))

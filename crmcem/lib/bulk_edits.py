@@ -4,6 +4,7 @@ The app that owns a model registers an ``Editor`` for it. The keeper (``workspac
 chunks, remembers what stood there before, and takes an edit back for a while.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -19,10 +20,22 @@ class Written:
     failed: list[tuple[str, str]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What became of a chunk that was taken back: how many rows are as before, and ``(row, reason)`` of those that
+    the actor sees and that stay as they are now."""
+
+    count: int
+    kept: list[tuple[str, str]] = field(default_factory=list)
+
+
 class Editor(Protocol):
     """How the fields of a model are set in bulk. Values and what stood there before are JSON."""
 
     scope: str
+    assign: str
+    entity: str
+    keys: Sequence[str]
 
     def check(self, *, key: str, raw: Any, actor: Actor) -> Any:
         """The clean value of the field ``key``. Raises DomainError (of the field ``value``), NotAllowed."""
@@ -30,11 +43,17 @@ class Editor(Protocol):
     def differing(self, *, key: str, value: Any) -> Any:
         """A Q on the rows that do not have the value yet."""
 
+    def barred(self, *, key: str, value: Any) -> list[tuple[Any, str]]:
+        """A Q on rows that can't take the value (each row is in one at most), and a sentence with ``%(count)s``."""
+
+    def kinds(self, key: str) -> Sequence[str]:
+        """The kinds of activity that setting the field leaves behind."""
+
     def write(self, *, key: str, value: Any, ids: list[int], actor: Actor) -> Written:
         """Set it on those of the rows that the actor may see; one transaction, one activity each."""
 
-    def restore(self, *, key: str, before: dict[int, tuple[Any, int]], actor: Actor) -> int:
-        """Put back what stood there where the row still has that version. Answers how many came back."""
+    def restore(self, *, key: str, before: dict[int, tuple[Any, int]], actor: Actor) -> Restored:
+        """Put back what stood there where the row still has that version."""
 
 
 editors: dict[str, Editor] = {}

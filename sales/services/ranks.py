@@ -4,6 +4,7 @@ A column is changed by one transaction at a time (advisory lock on its stage). L
 that nobody deadlocks: columns by id, then ``many_lock`` by whoever locks more than one deal, then rows.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -25,6 +26,12 @@ def _hold(key: int) -> None:
 def column_lock(stage: Stage) -> None:
     """Hold the column of ``stage`` until the transaction ends."""
     _hold(stage.pk % 2**31)
+
+
+def columns_lock(stages: Iterable[int]) -> None:
+    """Hold the columns of several stages (ids), in the order in which everybody takes them."""
+    for key in sorted({pk % 2**31 for pk in stages}):
+        _hold(key)
 
 
 def many_lock() -> None:

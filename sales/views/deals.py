@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 from django import forms
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -14,28 +13,21 @@ from django.utils.translation import gettext_lazy as _
 from contacts.views.custom_lists import CustomColumns
 from crmcem.lib.exporting import first, person, shown, when
 from crmcem.lib.keyset import Order
-from crmcem.lib.records import lock_all
 from crmcem.lib.visibility import mark_hidden
 from crmcem.lib.web import cells
-from crmcem.lib.web.bulk import BulkAction, BulkDone
 from crmcem.lib.web.columns import Column
 from crmcem.lib.web.condition_builder import condition_builder
 from crmcem.lib.web.inline import Inline
 from crmcem.lib.web.lists import Empty
 from crmcem.workspace.models import Team, User
-from crmcem.workspace.services.trash import trash_delete
 from sales.deal_conditions import deal_fields
 from sales.filters import DealFilter
 from sales.models import Deal, Pipeline, Stage
 from sales.selectors.deals import with_next_activity
-from sales.services.bulk import Outcome, deals_assign, deals_delete, deals_lose, deals_move
 from sales.services.deals import deal_update
-from sales.services.ranks import many_lock
+from sales.views.bulk import DEAL_ACTIONS
 from sales.views.cards import deal_url, is_rotting, next_mark, span
-from sales.views.forms import BulkAssignForm, BulkLoseForm, BulkMoveForm
 
-#: of the failed rows of a bulk action, how many are named
-FAILED_SHOWN = 20
 #: of people, teams and pipelines that a condition offers
 MAX_CHOICES = 300
 STATUS = {
@@ -79,43 +71,6 @@ def _age(deal: Deal) -> Any:
 def _chance(deal: Deal) -> SafeString:
     value = deal.stage.probability if deal.probability is None else deal.probability
     return cells.number(value)
-
-
-def _done(outcome: Outcome) -> BulkDone:
-    return BulkDone(outcome.changed, outcome.failed[:FAILED_SHOWN])
-
-
-def _assign(*, actor: Any, rows: Any, data: dict[str, Any]) -> BulkDone:
-    return _done(deals_assign(deals=rows, owner=data["owner"], actor=actor))
-
-
-def _move(*, actor: Any, rows: Any, data: dict[str, Any]) -> BulkDone:
-    stage = Stage.objects.select_related("pipeline").get(pk=data["stage"])
-    return _done(deals_move(deals=rows, stage=stage, actor=actor))
-
-
-def _lose(*, actor: Any, rows: Any, data: dict[str, Any]) -> BulkDone:
-    return _done(deals_lose(deals=rows, reason=data["reason"], actor=actor))
-
-
-def _delete(*, actor: Any, rows: Any, data: dict[str, Any]) -> BulkDone:
-    """It can be undone for half an hour."""
-
-    def roots() -> dict[Any, list[int]]:
-        many_lock()
-        found = lock_all(Deal, list(rows.order_by().values_list("pk", flat=True)), actor)
-        return {Deal: [deal.pk for deal in found]}
-
-    count, kept = trash_delete(
-        actor=actor,
-        entity="deal",
-        title=str(_("Deals")),
-        scope="deals:delete",
-        path=reverse("sales:deals"),
-        roots=roots,
-        delete=lambda: deals_delete(deals=rows, actor=actor).changed,
-    )
-    return BulkDone(count, undo_url=reverse("workspace:trash-restore", args=[kept.pk]) if kept else "")
 
 
 def _stages(deal: Deal) -> forms.Field:
@@ -268,47 +223,7 @@ class DealList(CustomColumns):
         ),
         "owner": _editor("owner", _people, "deals:assign"),
     }
-    bulk_actions = (
-        BulkAction(
-            "assign",
-            _("Assign owner"),
-            "user-share",
-            "deals:assign",
-            _assign,
-            explain=_("They are given to another owner and their team."),
-            form=BulkAssignForm,
-        ),
-        BulkAction(
-            "move",
-            _("Move to stage"),
-            "arrows-right",
-            "deals:write",
-            _move,
-            explain=_("Open deals go to the top of the stage; closed ones and other pipelines' stay."),
-            form=BulkMoveForm,
-        ),
-        BulkAction(
-            "lose",
-            _("Mark as lost"),
-            "circle-x",
-            "deals:write",
-            _lose,
-            explain=_("Open deals are lost for this reason; they can be reopened one by one."),
-            form=BulkLoseForm,
-            danger=True,
-        ),
-        BulkAction(
-            "delete",
-            _("Delete"),
-            "trash",
-            "deals:delete",
-            _delete,
-            explain=_(
-                "They go away with their stage history; interactions and tasks stay. You can undo it for half an hour."
-            ),
-            danger=True,
-        ),
-    )
+    bulk_actions = DEAL_ACTIONS
     has_builder = True
     create_url_name, create_label, create_scope = "sales:deal-new", _("New deal"), "deals:write"
     empty = Empty(

@@ -209,26 +209,6 @@ class LoseForm(forms.Form):
     )
 
 
-class BulkLoseForm(LoseForm):
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-
-
-class BulkAssignForm(forms.Form):
-    owner = forms.ModelChoiceField(User.objects.filter(is_active=True), label=_("New owner"))
-
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-
-
-class BulkMoveForm(forms.Form):
-    stage = forms.TypedChoiceField(label=_("Stage"), coerce=int)
-
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        _field(self, "stage").choices = stage_choices(Pipeline.objects.prefetch_related("stages"))
-
-
 class MemberForm(forms.Form):
     """One more person of the buying committee."""
 

@@ -14,8 +14,8 @@ from crmcem.lib import stream
 from crmcem.lib.actors import person
 from crmcem.lib.errors import Conflict, DomainError, NotAllowed, StaleWrite
 from sales.models import Deal, Pipeline, StageChange
-from sales.services.bulk import deals_assign
 from sales.services.deals import deal_close, deal_create, deal_delete, deal_move, deal_reopen, deal_update
+from sales.services.edits import DEALS
 from sales.services.pipelines import pipeline_create, pipeline_delete, pipeline_update
 from sales.services.ranks import many_lock
 from tests.conftest import Cast
@@ -319,7 +319,9 @@ def test_a_hundred_cards_dropped_at_once_between_close_neighbours_end_in_one_ord
 
     def bulker(_n: int) -> None:
         for owner in [cast.manager, cast.rep] * 5:
-            deals_assign(deals=Deal.objects.all(), owner=owner, actor=person(cast.admin))
+            DEALS.write(
+                key="owner", value=owner.pk, ids=[deal.pk for deal in deals], actor=person(cast.admin)
+            )
 
     def toucher(_n: int) -> None:
         for _ in range(20):

@@ -23,6 +23,8 @@ class BulkEdit(models.Model):
 
     ``ids`` are the chosen rows; without them it is all of the list at ``path`` and ``query``. The work goes through
     them by id, from ``position`` up to ``until``. ``claimed_until`` is the lease of the worker that is at it.
+    ``failures`` and ``skipped`` name the first rows that could not be changed, or not be taken back:
+    ``[name, reason]``.
     """
 
     class Status(models.TextChoices):
@@ -50,6 +52,7 @@ class BulkEdit(models.Model):
     failed = models.PositiveBigIntegerField(default=0)
     failures = models.JSONField(default=list)
     restored = models.PositiveBigIntegerField(default=0)
+    skipped = models.JSONField(default=list, db_default=[])
     position = models.BigIntegerField(default=0)
     until = models.BigIntegerField(default=0)
     error = models.TextField(blank=True)

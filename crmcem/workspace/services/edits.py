@@ -155,9 +155,11 @@ def _restore(edit: BulkEdit, actor: Actor) -> bool:
     if not rows:
         return False
     before = {row.record_id: (row.before, row.version) for row in rows}
-    edit.restored += editors[edit.model].restore(key=edit.key, before=before, actor=actor)
+    restored = editors[edit.model].restore(key=edit.key, before=before, actor=actor)
+    edit.restored += restored.count
+    edit.skipped = [*edit.skipped, *map(list, restored.kept)][:FAILURES_KEPT]
     edit.position = rows[-1].pk
-    edit.save(update_fields=["restored", "position"])
+    edit.save(update_fields=["restored", "skipped", "position"])
     return True
 
 
