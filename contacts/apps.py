@@ -12,11 +12,13 @@ class ContactsConfig(AppConfig):
     def ready(self) -> None:
         from contacts import consumers
         from contacts.automation_actions import register_actions
+        from contacts.builder import register_offers
         from contacts.conditions import contact_fields
         from contacts.custom import definitions, entities
         from contacts.formula_fields import register_own
         from contacts.kinds import register_kinds
         from contacts.related import register_related
+        from contacts.relations import register_relations
         from contacts.selectors import segments
         from contacts.services import merge, merge_rows
         from contacts.services.bulk_edit import register_editors
@@ -43,6 +45,8 @@ class ContactsConfig(AppConfig):
         )
         register_own()
         register_related()
+        register_relations()
+        register_offers()
         definitions.watch_requests()
         register_kinds()
         register_actions()

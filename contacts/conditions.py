@@ -158,7 +158,10 @@ def _people(
         figure = Subquery(rows.annotate(figure=measure()).values("figure"))
         return figure if empty is None else Coalesce(figure, Value(empty))
 
-    return Field(name=f"people.{name}", label=label, type=kind, group=_("People"), seen_by=seen_by)
+    group = _("People")
+    return Field(
+        name=f"people.{name}", label=label, type=kind, group=group, seen_by=seen_by, reads=("people",)
+    )
 
 
 company_fields = FieldRegistry("contacts.Company")

@@ -11,10 +11,12 @@ class FeedbackConfig(AppConfig):
         from crmcem.workspace.services.trash import after_restore
 
         from .actions import register_actions
+        from .builder import register_offers
         from .consumers import ClosedLoop, Delivery, ExperiencePulse
         from .kinds import register_kinds
         from .models import Case
         from .related import register_related
+        from .relations import register_relations
         from .services import merging
         from .services.case_bulk import cases_back
         from .shell import register_cases
@@ -24,6 +26,8 @@ class FeedbackConfig(AppConfig):
         register_actions()
         register_kinds()
         register_related()
+        register_relations()
+        register_offers()
         merging.register()
         after_restore("case", Case, cases_back)
         search.register(SURVEYS)

@@ -9,11 +9,13 @@ class SalesConfig(AppConfig):
     def ready(self) -> None:
         from contacts.custom import entities
         from crmcem.lib import marked, nav, panels, references, search, stream
+        from sales.builder import register_offers
         from sales.conditions import register_conditions
         from sales.consumers import FreshDeals
         from sales.formula_fields import register_own
         from sales.kinds import register_kinds
         from sales.related import register_related
+        from sales.relations import register_relations
         from sales.selectors.deals import deal_url, visible_labels, visible_rows_of
         from sales.selectors.search import find_deals
         from sales.services import merging
@@ -24,6 +26,8 @@ class SalesConfig(AppConfig):
         register_conditions()
         register_own()
         register_related()
+        register_relations()
+        register_offers()
         entities.register(
             entities.Entity("deal", _("Deals"), "sales.Deal", "deals:read", "sales:deal", labels=labels)
         )

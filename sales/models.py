@@ -60,6 +60,11 @@ _MOVED = """
     WHERE (o.status, o.amount, o.currency, o.expected_close, o.closed_at, o.created_at)
         IS DISTINCT FROM (n.status, n.amount, n.currency, n.expected_close, n.closed_at, n.created_at)
 """
+#: the people of deals of which anything moved but the place in a column: what conditions on related deals look at
+_CHANGED = """
+    SELECT d.contact_id FROM new_rows n JOIN old_rows o ON o.id = n.id JOIN sales_dealcontact d ON d.deal_id = n.id
+    WHERE to_jsonb(o) - 'position' IS DISTINCT FROM to_jsonb(n) - 'position'
+"""
 _BOTH = "SELECT n.contact_id FROM new_rows n UNION ALL SELECT o.contact_id FROM old_rows o"
 
 
@@ -111,6 +116,7 @@ class Deal(Owned):
         triggers = [
             *audited(ignore=("updated_at", "version", "position")),
             noted("deals", "update", _MOVED),
+            noted("deal", "update", _CHANGED, name="segments_row"),
         ]
         indexes = [
             models.Index(

@@ -209,7 +209,7 @@ class SegmentViewSet(ListAction, RetrieveAction, CreateAction, UpdateAction, Des
     @action(detail=False, url_path="schema", pagination_class=None, filterset_class=None)
     def conditions_schema(self, request: Request) -> Response:
         """JSON Schema of the conditions that you may write."""
-        return Response(schema(contact_fields, request.user))
+        return Response(schema(contact_fields, request.user, shared=True))
 
 
 def _ids(texts: Sequence[str], name: str) -> list[int]:

@@ -1,6 +1,6 @@
 """Segments as people see them: their members as far as they may see those, sizes, words, and a preview."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from contacts.conditions import contact_fields
 from contacts.models import Contact, Segment, SegmentMember
 from crmcem.lib.api.fields import parse_id
-from crmcem.lib.conditions import ConditionError, SegmentBody, explain, parse, to_q
+from crmcem.lib.conditions import ConditionError, FieldRegistry, SegmentBody, explain, parse, to_q
 from crmcem.lib.keyset import capped_count
 from crmcem.lib.timeouts import statement_timeout
 from crmcem.lib.visibility import visible_q
@@ -101,7 +101,8 @@ def explained(segment: Segment, user: Any) -> str:
     if segment.conditions is None:
         return _("Chosen by hand")
     try:
-        return explain(parse(segment.conditions, contact_fields, user=user, segment_id=str(segment.pk)))
+        node = parse(segment.conditions, contact_fields, user=user, segment_id=str(segment.pk), shared=True)
+        return explain(node)
     except ConditionError:
         if segment.problem:
             return _("The conditions can’t be used any more")
@@ -113,37 +114,47 @@ def mark_readable(rows: Sequence[Segment], user: Any) -> None:
 
     Costs one statement at most.
     """
-    named: dict[int, set[tuple[str, str]]] = {row.pk: set(_names(row.conditions)) for row in rows}
-    wanted = {pk for names in named.values() for kind, pk in names if kind == "segment"}
+    named = {row.pk: set(_names(row.conditions, contact_fields)) for row in rows}
+    wanted = {pk for names in named.values() for kind, pk, _registry in names if kind == "segment"}
     ids = [pk for pk in map(parse_id, wanted) if pk is not None]
     shown = Segment.objects.visible_to(user).filter(pk__in=ids).values_list("pk", flat=True) if ids else ()
     seen = {str(pk) for pk in shown}
-    source = contact_fields.activities
-    tests: dict[str, Callable[[str], bool]] = {
-        "field": lambda name: contact_fields.get(name, user) is not None or contact_fields.get(name) is None,
-        "activity": lambda kind: source is None or source.allows(user, kind),
-        "segment": lambda pk: pk in seen,
-    }
     for row in rows:
-        row.is_readable = all(tests[kind](name) for kind, name in named[row.pk])  # type: ignore[attr-defined]
+        row.is_readable = all(  # type: ignore[attr-defined]
+            name in seen if kind == "segment" else _known(kind, name, registry, user)
+            for kind, name, registry in named[row.pk]
+        )
 
 
-def _names(data: Any) -> Iterator[tuple[str, str]]:
-    """The (``field``, ``activity`` or ``segment``, name) of each leaf of stored conditions."""
+def _known(kind: str, name: str, registry: FieldRegistry, user: Any) -> bool:
+    """Whether the person knows it, or nobody does."""
+    if kind == "field":
+        return registry.get(name, user) is not None or registry.get(name) is None
+    if kind == "related":
+        found = registry.relations.get(name)
+        return found is None or found.known_fully(user)
+    return registry.activities is None or registry.activities.allows(user, name)
+
+
+def _names(data: Any, registry: FieldRegistry) -> Iterator[tuple[str, str, FieldRegistry]]:
+    """The (``field``, ``activity``, ``segment`` or ``related``, name, and whose) of each leaf of stored conditions."""
     if isinstance(data, Mapping):
-        for kind in ("field", "activity", "segment"):
+        for kind in ("field", "activity", "segment", "related"):
             if kind in data:
-                yield kind, str(data[kind])
+                yield kind, str(data[kind]), registry
         for value in (data.get("all"), data.get("any"), data.get("not")):
-            yield from _names(value)
+            yield from _names(value, registry)
+        relation = registry.relations.get(str(data.get("related")))
+        if relation is not None:
+            yield from _names(data.get("where"), relation.registry)
     elif isinstance(data, Sequence) and not isinstance(data, str):
         for each in data:
-            yield from _names(each)
+            yield from _names(each, registry)
 
 
 def preview(data: Any, user: Any, *, segment_id: str | None = None) -> Preview:
     """Who fits these conditions now. Raises ConditionError."""
-    node = parse(data, contact_fields, user=user, segment_id=segment_id)
+    node = parse(data, contact_fields, user=user, segment_id=segment_id, shared=True)
     q = to_q(node, now=timezone.now(), tz=ZoneInfo(organisation().time_zone))
     rows = Contact.objects.visible_to(user).filter(q)
     size, exact = capped_count(rows, CAP, PATIENCE)

@@ -14,11 +14,11 @@ from contacts.models import Contact, Segment
 from contacts.selectors.segment_uses import uses_of
 from contacts.services.segmenting import filling, membership
 from contacts.services.segmenting.keeping import wake_keeper
-from contacts.services.segmenting.watching import Watch, watch
+from contacts.services.segmenting.watching import Watch, follows, watch
 from contacts.services.stream import wake_consumers
 from crmcem.lib.actors import Actor, acting
 from crmcem.lib.conditions import Node, parse, to_json
-from crmcem.lib.conditions.nodes import ActivityLeaf, Compare, CurrentUser, walk
+from crmcem.lib.conditions.nodes import ActivityLeaf, Compare, CurrentUser, RelatedLeaf, walk
 from crmcem.lib.conditions.parser import MAX_SEGMENT_DEPTH
 from crmcem.lib.errors import Conflict, DomainError, FieldError, Link, NotAllowed
 from crmcem.lib.records import change, lock, visible_rows
@@ -240,13 +240,14 @@ def _conditions(segment: Segment, data: Any, actor: Actor) -> dict[str, Any]:
         return {"conditions": None}
     own = None if segment.pk is None else str(segment.pk)
     user = actor.user if actor.is_limited else None
-    node = parse(data, contact_fields, user=user, segment_id=own)
+    node = parse(data, contact_fields, user=user, segment_id=own, shared=True)
     _same_for_all(node)
     found = watch(node)
     _no_circle(segment.pk, found)
     live = segment.is_live
     if live:
         _not_by_clock(node)
+        _followed(node)
     return {
         "conditions": to_json(node),
         "watches": found.names if live else [],
@@ -282,6 +283,17 @@ def _not_by_clock(node: Node) -> None:
                 "last …”), or make a static segment."
             )
             raise DomainError.of("conditions", "by_clock", detail % {"name": each.spec.label})
+
+
+def _followed(node: Node) -> None:
+    """A live segment hears of changes of the related records themselves, not of what lies behind those."""
+    for leaf in walk(node, into_segments=False, into_related=False):
+        if isinstance(leaf, RelatedLeaf) and not follows(leaf):
+            detail = _(
+                "A live segment follows what “%(name)s” say themselves, not their activities, segments, sums or "
+                "further related records. Compare their own fields, or make a static segment."
+            )
+            raise DomainError.of("conditions", "not_followed", detail % {"name": leaf.spec.label})
 
 
 def _no_circle(pk: int | None, found: Watch) -> None:

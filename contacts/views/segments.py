@@ -199,7 +199,7 @@ class _Form(ScopedView, View):
             "typed": typed,
             "sharings": sharings,
             "kinds": KINDS,
-            "builder": contact_builder(user, typed["conditions"], without=segment),
+            "builder": contact_builder(user, typed["conditions"], without=segment, shared=True),
             "faults": [e for e in errors if e.field.startswith("conditions")],
             "errors": {e.field: e.detail for e in errors if not e.field.startswith("conditions")},
             "fixed": segment is not None and not segment.is_live,

@@ -132,7 +132,7 @@ class AutomationViewSet(ListAction, RetrieveAction, CreateAction, UpdateAction, 
     )
     def definition_schema(self, request: Request) -> Response:
         """JSON Schema of a definition, with the conditions that you may write."""
-        conditions = conditions_schema(contact_fields, request.user)
+        conditions = conditions_schema(contact_fields, request.user, shared=True)
         return Response(
             {
                 "$schema": conditions["$schema"],

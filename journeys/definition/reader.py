@@ -77,7 +77,7 @@ class Reader:
         if data is None or data == {}:
             return None
         node: Node | None = self.read(
-            path, lambda value: parse_conditions(value, contact_fields, user=self.user), data
+            path, lambda value: parse_conditions(value, contact_fields, user=self.user, shared=True), data
         )
         return node
 

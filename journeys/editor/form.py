@@ -11,12 +11,13 @@ from typing import Any
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from contacts.builder import Parts, contact_builder, contact_parts
+from contacts.builder import contact_builder
 from contacts.conditions import contact_fields
 from contacts.merge_fields import FIELDS
 from crmcem.lib.actions import Parameter, actions
 from crmcem.lib.conditions.operators import OPERATORS, PROPERTY_OPERATORS, Arity
 from crmcem.lib.errors import DomainError
+from crmcem.lib.web.condition_builder import Asked
 from journeys.definition import DefinitionError, parse
 from journeys.editor.draft import Draft, Written
 from journeys.explain import step_title, trigger_words
@@ -138,15 +139,15 @@ class Form:
         }
 
     @cached_property
-    def parts(self) -> Parts:
-        return contact_parts(self.user)
+    def asked(self) -> Asked:
+        return Asked(self.user)
 
     def builder(self, name: str) -> dict[str, Any]:
         """The condition builder over the JSON of a field, with what is wrong with it."""
         value: Any = self.draft.get(name)
         with suppress(ValueError, RecursionError):
             value = json.loads(value)
-        found = contact_builder(self.user, value, name=name, parts=self.parts)
+        found = contact_builder(self.user, value, name=name, shared=True, asked=self.asked)
         return found | {"errors": self.draft.errors.get(name, [])}
 
     def event(self) -> list[Input]:

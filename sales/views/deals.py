@@ -16,20 +16,17 @@ from crmcem.lib.keyset import Order
 from crmcem.lib.visibility import mark_hidden
 from crmcem.lib.web import cells
 from crmcem.lib.web.columns import Column
-from crmcem.lib.web.condition_builder import condition_builder
 from crmcem.lib.web.inline import Inline
 from crmcem.lib.web.lists import Empty
-from crmcem.workspace.models import Team, User
-from sales.deal_conditions import deal_fields
+from crmcem.workspace.models import User
+from sales.builder import deal_builder
 from sales.filters import DealFilter
-from sales.models import Deal, Pipeline, Stage
+from sales.models import Deal, Stage
 from sales.selectors.deals import with_next_activity
 from sales.services.deals import deal_update
 from sales.views.bulk import DEAL_ACTIONS
 from sales.views.cards import deal_url, is_rotting, next_mark, span
 
-#: of people, teams and pipelines that a condition offers
-MAX_CHOICES = 300
 STATUS = {
     Deal.Status.OPEN: ("blue", "circle-dashed", _("Open")),
     Deal.Status.WON: ("green", "trophy", _("Won")),
@@ -99,10 +96,6 @@ def _number(step: str, most: int | None = None) -> Any:
     return lambda deal: forms.DecimalField(
         required=False, max_value=most, widget=forms.NumberInput(attrs=widget), localize=False
     )
-
-
-def _named(rows: Any) -> list[tuple[str, str]]:
-    return [(str(row.pk), row.name) for row in rows[:MAX_CHOICES]]
 
 
 class DealList(CustomColumns):
@@ -237,16 +230,7 @@ class DealList(CustomColumns):
     )
 
     def builder(self, value: Any) -> dict[str, Any]:
-        pipelines = Pipeline.objects.prefetch_related("stages")
-        references = {
-            "owner": [
-                (str(user.pk), str(user)) for user in User.objects.filter(is_active=True)[:MAX_CHOICES]
-            ],
-            "team": _named(Team.objects.all()),
-            "pipeline": _named(pipelines),
-            "stage": [(str(s.pk), f"{p.name}: {s.name}") for p in pipelines for s in p.stages.all()],
-        }
-        return condition_builder(deal_fields, self.request.user, value=value, references=references)
+        return deal_builder(self.request.user, value)
 
     def rows(self) -> Any:
         deals: Any = with_next_activity(Deal.objects.visible_to(self.request.user))

@@ -17,6 +17,7 @@ const NUMBER = /^-?\d{1,15}(\.\d{1,10})?$/;
 const numeric = (text) => (NUMBER.test(text.trim()) ? Number(text) : text);
 const ARITY = { none: undefined, one: "", two: ["", ""], many: [], span: { days: 7 } };
 const DEEPEST = 6; // a leaf and the group around it fit below the language's eight levels
+const FARTHEST = 2; // relations behind one another
 
 // --- between JSON and the tree ----------------------------------------------------------------------
 function read(json) {
@@ -32,6 +33,7 @@ function read(json) {
     if ("field" in json) return { type: "field", field: json.field, op: json.op, value: json.value };
     if ("segment" in json) return { type: "segment", id: String(json.segment) };
     if ("activity" in json) return readActivity(json);
+    if (typeof json.related === "string") return readRelated(json);
   }
   return { type: "raw", json };
 }
@@ -42,6 +44,12 @@ function readActivity(json) {
   const list = where == null ? [] : Array.isArray(where) ? where : where.all;
   const flat = Array.isArray(list) && list.every((each) => isObject(each) && "property" in each);
   return { type: "activity", kind: activity, measure, op, value: json[measure], within, of, together, where: flat ? list : [], kept: flat ? undefined : where };
+}
+
+function readRelated(json) {
+  const counted = isObject(json.has);
+  const where = json.where == null ? { type: "group", mode: "all", items: [] } : read(Array.isArray(json.where) ? { all: json.where } : json.where);
+  return { type: "related", name: json.related, has: counted ? "at_least" : json.has, least: counted ? json.has.at_least : 2, where: where.type === "group" ? where : { type: "group", mode: "all", items: [where] } };
 }
 
 function write(node) {
@@ -56,6 +64,10 @@ function write(node) {
     else if (node.where.length) out.where = node.where;
     return out;
   }
+  if (node.type === "related") {
+    const out = { related: node.name, has: node.has === "at_least" ? { at_least: node.least } : node.has };
+    return node.where.items.length || node.where.mode !== "all" ? { ...out, where: write(node.where) } : out;
+  }
   const items = node.items.map(write);
   if (node.mode === "none") return { not: { any: items } };
   if (node.mode === "notall") return { not: { all: items } };
@@ -65,6 +77,7 @@ function write(node) {
 // Where each node lies in the JSON ("all.0.not.any.1"): faults come back by these.
 function place(node, path = "") {
   node.path = path;
+  if (node.type === "related") place(node.where, `${path ? `${path}.` : ""}where`);
   if (node.type !== "group") return;
   const head = { all: "all", any: "any", none: "not.any", notall: "not.all" }[node.mode];
   node.items.forEach((item, index) => place(item, `${path ? `${path}.` : ""}${head}.${index}`));
@@ -109,7 +122,7 @@ class Builder {
     this.text = box.querySelector("textarea");
     this.data = JSON.parse(box.dataset.spec);
     this.t = this.data.texts;
-    this.fields = new Map(this.data.fields.map((field) => [field.name, field]));
+    this.records = this.data.records;
     this.count = 0;
     box.querySelector("details").open = false;
     this.tree.hidden = false;
@@ -144,7 +157,7 @@ class Builder {
   draw(focus) {
     place(this.root);
     this.count = 0;
-    this.tree.replaceChildren(this.group(this.root, null, 1));
+    this.tree.replaceChildren(this.group(this.root, null, { depth: 1, record: this.records[this.data.record], beyond: 0 }));
     if (focus) this.tree.querySelector(`[data-focus="${focus}"]`)?.focus();
   }
 
@@ -249,12 +262,20 @@ class Builder {
 
   many(field, value, change, label) {
     const chosen = Array.isArray(value) ? value.map(String) : [];
-    if (!field.choices) return this.input(label, chosen.join(", "), (text) => change(words(text)), { placeholder: this.t.several });
+    if (!field.choices) return field.lookup ? this.completed(field, chosen, change, label) : this.input(label, chosen.join(", "), (text) => change(words(text)), { placeholder: this.t.several });
     const boxes = field.choices.map((choice) => {
       const box = make("input", { type: "checkbox", class: "form-check-input", value: choice.value, checked: chosen.includes(String(choice.value)), on: { change: () => { change(boxes.filter((each) => each.firstChild.checked).map((each) => each.firstChild.value)); this.changed(); } } });
       return make("label", { class: "form-check" }, box, make("span", { class: "form-check-label" }, choice.label));
     });
     return make("span", { class: "builder-choices", role: "group", "aria-label": label }, ...boxes);
+  }
+
+  // Words with commas between them, of which lookup.js completes the last one.
+  completed(field, chosen, change, label) {
+    const list = `${this.id()}_list`;
+    const put = (event) => { change(words(event.target.value)); this.changed(); };
+    const text = make("input", { type: "text", class: "form-control", value: chosen.join(", "), maxlength: 1000, autocomplete: "off", spellcheck: "false", role: "combobox", "aria-label": label, "aria-expanded": "false", "aria-autocomplete": "list", "aria-controls": list, placeholder: this.t.several, on: { input: put, change: put } });
+    return make("span", { class: "lookup", "data-lookup": field.lookup, "data-many": true }, text, make("span", { class: "lookup-list", id: list, role: "listbox", hidden: true }));
   }
 
   // The inputs of an operator: none, one, two, many or a span.
@@ -271,23 +292,34 @@ class Builder {
   }
 
   // --- rows -------------------------------------------------------------------------------------------
-  kinds() {
+  // ``at``: {depth, record, beyond}, the level of the group, the kind of record it is about, and how many relations lead there.
+  kinds(at) {
     const options = [{ value: "", label: this.t.choose }];
-    for (const field of this.data.fields) options.push({ value: `field:${field.name}`, label: field.label, group: field.group || this.t.fields });
+    for (const field of at.record.fields) options.push({ value: `field:${field.name}`, label: field.label, group: field.group || this.t.fields });
     // Fields of one group stand together, in the order in which the groups first come.
     const order = [...new Set(options.map((option) => option.group))];
     options.sort((a, b) => order.indexOf(a.group) - order.indexOf(b.group));
-    if (this.data.activities) options.push({ value: "activity", label: this.t.activity, group: this.t.activities });
-    if (this.data.segments.length) options.push({ value: "segment", label: this.t.segment, group: this.t.segments });
+    if (at.record.activities) options.push({ value: "activity", label: this.t.activity, group: this.t.activities });
+    if (at.record.segments.length) options.push({ value: "segment", label: this.t.segment, group: this.t.segments });
+    if (at.beyond < FARTHEST && at.depth < DEEPEST) for (const each of at.record.related) options.push({ value: `related:${each.name}`, label: `${each.label} …`, group: this.t.related });
     return options;
   }
 
-  blank(what) {
-    if (what === "activity") return { type: "activity", kind: this.data.activities[0]?.kind ?? "", measure: "count", op: "gte", value: 1, within: { days: 90 }, where: [] };
-    if (what === "segment") return { type: "segment", id: this.data.segments[0].value };
-    const field = this.fields.get(what.slice("field:".length));
+  blank(what, at) {
+    if (what === "activity") return { type: "activity", kind: at.record.activities[0]?.kind ?? "", measure: "count", op: "gte", value: 1, within: { days: 90 }, where: [] };
+    if (what === "segment") return { type: "segment", id: at.record.segments[0].value };
+    if (what.startsWith("related:")) return { type: "related", name: what.slice("related:".length), has: "any", least: 2, where: { type: "group", mode: "all", items: [] } };
+    const field = this.field(what.slice("field:".length), at);
     const node = { type: "field", field: field.name, op: field.operators[0].name };
     return { ...node, value: this.first(field, node.op) };
+  }
+
+  field(name, at) {
+    return at.record.fields.find((each) => each.name === name);
+  }
+
+  relation(node, at) {
+    return at.record.related.find((each) => each.name === node.name);
   }
 
   first(field, op) {
@@ -298,34 +330,35 @@ class Builder {
     return arity === "two" ? [single, single] : single;
   }
 
-  row(node, parent) {
+  row(node, parent, at) {
     const key = this.id();
-    const what = node.type === "field" ? `field:${node.field}` : node.type === "new" ? "" : node.type;
+    const what = node.type === "field" ? `field:${node.field}` : node.type === "related" ? `related:${node.name}` : node.type === "new" ? "" : node.type;
     const parts = [];
-    if (node.type === "raw" || (node.type === "field" && !this.fields.has(node.field))) {
+    if (node.type === "raw" || (node.type === "field" && !this.field(node.field, at)) || (node.type === "related" && !this.relation(node, at))) {
       parts.push(make("code", { class: "builder-raw" }, JSON.stringify(write(node))));
     } else {
-      parts.push(this.select(this.t.what, this.kinds(), what, (value) => {
+      parts.push(this.select(this.t.what, this.kinds(at), what, (value) => {
         if (!value) return;
         if (node.type === "new") {
-          parent.items.push(this.blank(value));
+          parent.items.push(this.blank(value, at));
           this.redraw(null, this.t.added);
           this.tree.querySelector(`[data-path="${parent.items.at(-1).path}"] select`)?.focus();
           return;
         }
-        parent.items[parent.items.indexOf(node)] = this.blank(value);
+        parent.items[parent.items.indexOf(node)] = this.blank(value, at);
         this.redraw(key);
       }, { "data-focus": key, class: "form-select builder-what" }));
-      if (node.type === "field") parts.push(...this.fieldParts(node));
-      if (node.type === "segment") parts.push(this.select(this.t.segment, this.data.segments, node.id, (id) => { node.id = id; this.changed(); }));
-      if (node.type === "activity") parts.push(...this.activityParts(node));
+      if (node.type === "field") parts.push(...this.fieldParts(node, at));
+      if (node.type === "related") parts.push(...this.relatedParts(node, at));
+      if (node.type === "segment") parts.push(this.select(this.t.segment, at.record.segments, node.id, (id) => { node.id = id; this.changed(); }));
+      if (node.type === "activity") parts.push(...this.activityParts(node, at));
     }
     const remove = make("button", { type: "button", class: "icon-button", "aria-label": this.t.remove, title: this.t.remove, on: { click: () => (node.type === "new" ? this.draw(`add-${parent.path || "root"}`) : this.drop(node, parent)) } }, icon("x"));
     return make("div", { class: "builder-row", "data-path": node.path, role: "group", "aria-label": this.t.condition }, make("span", { class: "builder-parts" }, ...parts), remove);
   }
 
-  fieldParts(node) {
-    const field = this.fields.get(node.field);
+  fieldParts(node, at) {
+    const field = this.field(node.field, at);
     const key = this.id();
     const op = this.select(this.t.how, field.operators.map((each) => ({ value: each.name, label: each.label })), node.op, (name) => {
       const arity = (wanted) => field.operators.find((each) => each.name === wanted)?.arity;
@@ -336,11 +369,25 @@ class Builder {
     return [op, this.values(field, node.op, node.value, (value) => { node.value = value; })];
   }
 
-  activityParts(node) {
+  relatedParts(node, at) {
+    const relation = this.relation(node, at);
+    const key = this.id();
+    const ways = [{ value: "any", label: relation.single ? this.t.hasOne : this.t.hasAny }, { value: "none", label: relation.single ? this.t.hasNoOne : this.t.hasNone }];
+    if (!relation.single) ways.push({ value: "at_least", label: this.t.hasLeast });
+    const has = this.select(`${relation.label}: ${this.t.has}`, ways, node.has, (value) => { node.has = value; this.redraw(key); }, { "data-focus": key });
+    const below = { depth: at.depth + 2, record: this.records[relation.record], beyond: at.beyond + 1, empty: this.t.relatedEmpty };
+    return [
+      has,
+      node.has === "at_least" ? this.number(this.t.least, node.least, (n) => { node.least = n; }) : null,
+      make("div", { class: "builder-inner builder-related", "data-path": node.where.path }, this.group(node.where, null, below)),
+    ];
+  }
+
+  activityParts(node, at) {
     const key = this.id();
     const list = `${key}_kinds`;
     const operators = this.data.measures[node.measure];
-    const known = this.data.activities;
+    const known = at.record.activities;
     const measure = this.select(this.t.measure, ["count", "sum", "last"].map((each) => ({ value: each, label: this.t[each] })), node.measure, (name) => {
       Object.assign(node, { measure: name, op: name === "last" ? "in_last" : "gte", value: name === "last" ? { days: 30 } : 1, of: name === "sum" ? "amount" : undefined, together: undefined });
       this.redraw(key);
@@ -364,7 +411,7 @@ class Builder {
       make("span", { class: "soft" }, this.t.within),
       this.span(this.t.within, node.within, (span) => { node.within = span; this.changed(); }),
       node.measure === "count" && node.op === "gte" ? this.together(node) : null,
-      node.kept !== undefined ? make("span", { class: "soft" }, this.t.whereKept) : this.where(node),
+      node.kept !== undefined ? make("span", { class: "soft" }, this.t.whereKept) : this.where(node, at),
     ];
   }
 
@@ -378,8 +425,8 @@ class Builder {
     return make("span", { class: "builder-pair" }, close, node.together ? this.span(this.t.together, node.together, (span) => { node.together = span; this.changed(); }, this.data.units.slice(0, 4)) : null);
   }
 
-  where(node) {
-    const operators = [...this.data.measures.count, ...(this.data.fields.find((field) => field.type === "text")?.operators ?? [])];
+  where(node, at) {
+    const operators = [...this.data.measures.count, ...(at.record.fields.find((field) => field.type === "text")?.operators ?? [])];
     const known = [...new Map(operators.map((each) => [each.name, each])).values()].filter((each) => each.arity !== "many");
     const lines = node.where.map((line, index) => {
       const field = { label: line.property, type: "text", operators: known };
@@ -402,24 +449,26 @@ class Builder {
   }
 
   // --- groups -----------------------------------------------------------------------------------------
-  group(node, parent, depth) {
+  group(node, parent, at) {
+    const { depth } = at;
+    const inner = { ...at, depth: depth + 1, empty: undefined };
     const addKey = `add-${node.path || "root"}`;
     const mode = this.select(this.t.match, ["all", "any", "none", "notall"].map((each) => ({ value: each, label: this.t[each] })), node.mode, (value) => {
       node.mode = value;
-      this.redraw(`mode-${node.items.length}-${depth}`);
-    }, { "data-focus": `mode-${node.items.length}-${depth}` });
+      this.redraw(`mode-${node.path}`);
+    }, { "data-focus": `mode-${node.path}` });
     const head = make("div", { class: "builder-head" }, mode);
     if (parent) head.append(make("button", { type: "button", class: "icon-button", "aria-label": this.t.removeGroup, title: this.t.removeGroup, on: { click: () => this.drop(node, parent) } }, icon("x")));
-    const items = node.items.map((item) => (item.type === "group" ? make("div", { class: "builder-inner", "data-path": item.path }, this.group(item, node, depth + 1)) : this.row(item, node)));
-    const list = node.items.length ? make("div", { class: "builder-list" }, ...items) : make("p", { class: "soft builder-empty" }, parent ? "" : this.t.empty);
-    const feet = make("div", { class: "builder-feet" }, make("button", { type: "button", class: "btn btn-quiet", "data-focus": addKey, on: { click: () => this.add(node) } }, icon("plus"), this.t.add));
+    const items = node.items.map((item) => (item.type === "group" ? make("div", { class: "builder-inner", "data-path": item.path }, this.group(item, node, inner)) : this.row(item, node, at)));
+    const list = node.items.length ? make("div", { class: "builder-list" }, ...items) : make("p", { class: "soft builder-empty" }, at.empty ?? (parent ? "" : this.t.empty));
+    const feet = make("div", { class: "builder-feet" }, make("button", { type: "button", class: "btn btn-quiet", "data-focus": addKey, on: { click: () => this.add(node, at) } }, icon("plus"), this.t.add));
     if (depth < DEEPEST) feet.append(make("button", { type: "button", class: "btn btn-quiet", on: { click: () => this.addGroup(node) } }, icon("brackets"), this.t.addGroup));
     return make("fieldset", { class: "builder-group" }, make("legend", { class: "visually-hidden" }, this.t.group), head, list, feet);
   }
 
   // A new row is drawn, but becomes part of the condition when its field is chosen.
-  add(node) {
-    const row = this.row({ type: "new", path: "" }, node);
+  add(node, at) {
+    const row = this.row({ type: "new", path: "" }, node, at);
     const button = this.tree.querySelector(`[data-focus="add-${node.path || "root"}"]`);
     const group = button.closest(".builder-group");
     let list = group.querySelector(":scope > .builder-list");

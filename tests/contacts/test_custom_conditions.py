@@ -118,7 +118,9 @@ def test_words_choices_and_types(every_kind: None) -> None:
     ]:
         with pytest.raises(ConditionError):
             parse({"field": field, "op": op, "value": value}, contact_fields)
-    described = {each["name"]: each for each in describe(contact_fields)["fields"]}
+    described = {
+        each["name"]: each for each in describe(contact_fields)["records"]["contacts.Contact"]["fields"]
+    }
     assert described["custom.choice"]["choices"] == [
         {"value": "gold", "label": "Gold"},
         {"value": "ag", "label": "Silver"},

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from contacts.conditions import contact_fields
-from contacts.models import Activity, Contact, Segment, SegmentMember, SegmentTimer
+from contacts.models import Activity, Contact, Segment, SegmentMember, SegmentTimer, Task
 from contacts.services.segmenting import filling
 from contacts.services.segmenting.keeping import segments_keep
 from contacts.services.segmenting.watching import zone
@@ -97,11 +97,28 @@ class World:
             {"field": "company.industry", "op": "eq", "value": "toys"},
             {"field": "pulse.nps", "op": "gte", "value": 7},
         ]
+        plain += [self.related(), self.related()]
         named = [{"segment": str(segment.pk)} for segment in segments]
         timed = {"field": self.random.choice(TIMES), **self.temporal()}
         return self.random.choice(
             [*plain, timed, timed, timed, timed, *[self.activity() for _ in range(4)], *named]
         )
+
+    def related(self) -> dict[str, Any]:
+        name, field, values = self.random.choice(
+            (
+                ("tasks", "status", ("open", "done")),
+                ("tasks", "due_at", ()),
+                ("company", "industry", ("Toys", "Food")),
+                ("company", "created_at", ()),
+            )
+        )
+        inner = self.temporal() if not values else {"op": "eq", "value": self.random.choice(values)}
+        where: dict[str, Any] = {"field": field, **inner}
+        if self.random.random() < 0.3:
+            where = {"not": where}
+        several = [] if name == "company" else [{"at_least": 1}, {"at_least": 2}]
+        return {"related": name, "has": self.random.choice(["any", "none", *several]), "where": where}
 
     def tree(self, segments: list[Segment], depth: int = 2) -> dict[str, Any]:
         if depth == 0 or self.random.random() < 0.35:
@@ -141,6 +158,21 @@ class World:
         company.industry = self.random.choice(("Toys", "Food"))
         company.save()
 
+    def planned(self) -> None:
+        """A task comes, changes, goes to somebody else or goes."""
+        tasks = list(Task.objects.order_by("pk"))
+        if not tasks or self.random.random() < 0.4:
+            Task.objects.create(title="Call", contact=self.someone(), due_at=self.instant())
+            return
+        task = self.random.choice(tasks)
+        if self.random.random() < 0.2:
+            task.delete()
+            return
+        task.status = self.random.choice(("open", "done"))
+        task.due_at = self.random.choice((None, self.instant()))
+        task.contact = self.someone()
+        task.save()
+
     def felt(self) -> None:
         pulse = self.someone().pulse
         for name in ("last_seen_at", "nps_at", "next_activity_at"):
@@ -173,6 +205,8 @@ class World:
             self.died,
             self.changed,
             self.company_changed,
+            self.planned,
+            self.planned,
             self.felt,
             self.felt,
             self.acted,
@@ -266,7 +300,7 @@ def test_a_next_instant_is_never_too_late(seed: int) -> None:
     """Between now and the earliest next instant nobody's answer changes: looked at every few hours for weeks."""
     world = World(1000 + seed)
     for _ in range(20):
-        world.random.choice((world.felt, world.acted, world.changed))()
+        world.random.choice((world.felt, world.acted, world.changed, world.planned))()
     for _ in range(6):
         node = parse(world.tree([], depth=1), contact_fields)
         moment = due(node, now=world.now, tz=zone())

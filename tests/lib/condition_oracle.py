@@ -187,6 +187,8 @@ def compare(kind: str, op: str, value: Any, raw: Any) -> bool:
 
 
 def field_of(row: dict[str, Any], name: str) -> tuple[str, Any]:
+    if "types" in row:
+        return row["types"][name], row[name]
     custom = row["custom"]
     match name:
         case "name" | "email" | "company.name":
@@ -230,7 +232,17 @@ def evaluate(data: Any, row: dict[str, Any]) -> bool:
         return evaluate_property(data, row)
     if "activity" in data:
         return evaluate_activity(data, row["activities"])
+    if "related" in data:
+        return evaluate_related(data, row["related"][data["related"]])
     return compare(*_swap(field_of(row, data["field"]), data["op"]), data.get("value"))
+
+
+def evaluate_related(data: Any, rows: list[dict[str, Any]]) -> bool:
+    where = data.get("where") or {"all": []}
+    fit = sum(evaluate({"all": where} if isinstance(where, list) else where, row) for row in rows)
+    if data["has"] == "none":
+        return fit == 0
+    return fit >= (1 if data["has"] == "any" else data["has"]["at_least"])
 
 
 def _swap(found: tuple[str, Any], op: str) -> tuple[str, str, Any]:

@@ -62,6 +62,8 @@ WORDS = st.sampled_from(
             "value",
             "activity",
             "segment",
+            "related",
+            "has",
             "property",
             "count",
             "sum",

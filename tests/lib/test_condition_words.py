@@ -204,7 +204,7 @@ def test_schema_and_description_hide_what_the_person_may_not_know():
 
 def test_the_description_of_the_builder():
     with translation.override("en"):
-        described = describe(REGISTRY, Person())
+        described = describe(REGISTRY, Person())["records"]["contacts.Contact"]
     assert described["segments"] is True
     assert described["activities"] == [{"kind": "order.placed", "label": "placed an order"}]
     fields = {field["name"]: field for field in described["fields"]}

@@ -11,6 +11,7 @@ A condition is JSON: ``{"all": […]}``, ``{"any": […]}``, ``{"not": {…}}`` 
     {"activity": "order.placed", "op": "gte", "sum": 100, "of": "amount", "within": {"years": 1}}
     {"activity": "order.placed", "op": "before", "last": {"ago": {"days": 30}}, "within": {"years": 1}}
     {"segment": "17"}
+    {"related": "deals", "has": {"at_least": 2}, "where": {"field": "status", "op": "eq", "value": "open"}}
 
 ``parse`` it against a registry (ConditionError, a DomainError, tells every fault), then ``to_q`` for one Q,
 ``matches`` and ``reasons`` for one record, ``explain`` for words, ``to_json`` to store it. ``parse_where``
@@ -29,6 +30,7 @@ from crmcem.lib.conditions.operators import FieldType
 from crmcem.lib.conditions.parser import parse, parse_where
 from crmcem.lib.conditions.reasons import Reason, reasons
 from crmcem.lib.conditions.registry import ActivitySource, Field, FieldRegistry, SegmentBody
+from crmcem.lib.conditions.relations import Relation
 from crmcem.lib.conditions.schema import describe, schema
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "Not",
     "Problem",
     "Reason",
+    "Relation",
     "SegmentBody",
     "Span",
     "describe",

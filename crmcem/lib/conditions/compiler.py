@@ -6,15 +6,25 @@ that SQL's third truth value never decides an answer. All values are parameters.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import Any
 
 from django.db.models import Model, Q, QuerySet
 
-from crmcem.lib.conditions import compile_activity, compile_field
+from crmcem.lib.conditions import compile_activity, compile_field, compile_related
 from crmcem.lib.conditions.moments import Clock
-from crmcem.lib.conditions.nodes import ActivityLeaf, All, AnyOf, Compare, Node, Not, Property, SegmentLeaf
+from crmcem.lib.conditions.nodes import (
+    ActivityLeaf,
+    All,
+    AnyOf,
+    Compare,
+    Node,
+    Not,
+    Property,
+    RelatedLeaf,
+    SegmentLeaf,
+)
 from crmcem.lib.conditions.registry import ActivitySource, FieldRegistry
 
 EVERY = Q(pk__isnull=False)
@@ -35,9 +45,10 @@ def to_q(node: Node, *, now: datetime, tz: tzinfo, user: Any = None, narrow: boo
     """The condition as a Q on the registry's model.
 
     ``now`` (aware) and ``tz`` (the organisation's zone) settle relative dates. Activities that happened after
-    ``now`` don't count. ``user`` is who ``"me"`` means. ``narrow=True`` when the queryset is one or a few
-    rows (an automation's branch on a contact): activities are then counted per row through their index,
-    otherwise once for everybody. The answer is the same.
+    ``now`` don't count. ``user`` is who ``"me"`` means and whose sight bounds related records (None: the system,
+    all of them). ``narrow=True`` when the queryset is one or a few rows (an automation's branch on a contact):
+    activities and related records are then counted per row through their index, otherwise once for everybody.
+    The answer is the same.
     """
     return _q(node, Target(Clock(now, tz), user, narrow), False)
 
@@ -73,10 +84,13 @@ def _q(node: Node, to: Target, negated: bool) -> Q:
                 where = _q(node.where, Target(to.clock, column=node.source.payload), False)
             return compile_activity.measure(node, where, to.clock, to.narrow, negated)
         case SegmentLeaf():
-            if node.body is not None:
-                return _q(node.body, to, negated)
+            if node.body is not None:  # a segment is the same for everybody: of the system's sight
+                return _q(node.body, replace(to, user=None), negated)
             members = node.members if node.members is not None else NONE
             return ~members if negated else members
+        case RelatedLeaf():
+            where = None if node.where is None else _q(node.where, to, False)
+            return compile_related.related(node, where, to.user, to.narrow, negated)
 
 
 def _group(children: tuple[Node, ...], to: Target, negated: bool, *, conjunction: bool) -> Q:

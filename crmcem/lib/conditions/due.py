@@ -21,6 +21,7 @@ from django.db.models.lookups import IsNull
 
 from crmcem.lib.conditions.compile_activity import CLOCK_SLACK, measure, window
 from crmcem.lib.conditions.compile_field import field_operand, range_q
+from crmcem.lib.conditions.compile_related import related
 from crmcem.lib.conditions.compiler import EVERY, NONE, to_q, where_q
 from crmcem.lib.conditions.moments import (
     CALENDAR_UNITS,
@@ -32,7 +33,17 @@ from crmcem.lib.conditions.moments import (
     period_start,
     resolve_range,
 )
-from crmcem.lib.conditions.nodes import ActivityLeaf, All, AnyOf, Compare, Node, Not, Property, walk
+from crmcem.lib.conditions.nodes import (
+    ActivityLeaf,
+    All,
+    AnyOf,
+    Compare,
+    Node,
+    Not,
+    Property,
+    RelatedLeaf,
+    walk,
+)
 from crmcem.lib.conditions.operators import COMPLEMENTS, FieldType
 
 _AT: DateTimeField[Any, Any] = DateTimeField()
@@ -71,13 +82,18 @@ def due(node: Node, *, now: datetime, tz: tzinfo) -> Any:
 
     None where nothing of the condition depends on the clock. Right for one or a few rows (``narrow``).
     """
-    clock = Clock(now, tz)
+    return _due(node, Clock(now, tz))
+
+
+def _due(node: Node, clock: Clock) -> Any:
     found: list[Any] = []
-    for leaf in walk(node, into_segments=False):
+    for leaf in walk(node, into_segments=False, into_related=False):
         if isinstance(leaf, Compare) and _timed(leaf):
             found += _of_field(leaf, clock)
         elif isinstance(leaf, ActivityLeaf):
             found += _of_activities(leaf, clock)
+        elif isinstance(leaf, RelatedLeaf):
+            found += _of_related(leaf, clock)
     return _least(found)
 
 
@@ -103,6 +119,8 @@ def _possible(node: Node, clock: Clock, narrow: bool, negated: bool) -> Q:
             return _passable(node, clock, negated)
         case ActivityLeaf():
             return _reachable(node, clock, narrow, negated)
+        case RelatedLeaf() if timed(node):
+            return _reached(node, clock, narrow, negated)
         case _:
             return to_q(Not(node) if negated else node, now=clock.now, tz=clock.tz, narrow=narrow)
 
@@ -131,6 +149,13 @@ def _reachable(leaf: ActivityLeaf, clock: Clock, narrow: bool, negated: bool) ->
         return EVERY
     where = None if leaf.where is None else where_q(leaf.where, leaf.source, now=clock.now, tz=clock.tz)
     return measure(leaf, where, clock, narrow, negated, ahead=True)
+
+
+def _reached(leaf: RelatedLeaf, clock: Clock, narrow: bool, negated: bool) -> Q:
+    """Enough related records must fit, or could come to fit. Of "none" nothing is known beforehand."""
+    if leaf.where is None or negated is not (leaf.has == "none"):
+        return EVERY
+    return related(leaf, _possible(leaf.where, clock, narrow, False), None, narrow, negated)
 
 
 def _sources(op: str, value: Any) -> list[tuple[str, Any]]:
@@ -175,6 +200,17 @@ def _of_field(leaf: Compare, clock: Clock) -> list[Any]:
     kind = "text" if field.json else "day" if field.type is FieldType.DATE else "instant"
     edges = _boundaries(leaf.op, leaf.value, clock, days=field.type is FieldType.DATE)
     return [crossing(field_operand(field), edge, clock, kind) for edge in edges]
+
+
+# --- related records -------------------------------------------------------------------------------------------
+def _of_related(leaf: RelatedLeaf, clock: Clock) -> list[Any]:
+    """The first moment at which the clock could change what one of the related records says."""
+    moment = None if leaf.where is None else _due(leaf.where, clock)
+    if moment is None:
+        return []
+    mine = leaf.spec.seen_by(None).filter(**{leaf.spec.link: OuterRef(leaf.spec.outer)})
+    first = mine.annotate(related_due=moment).filter(related_due__isnull=False).order_by("related_due")
+    return [Subquery(first.values("related_due")[:1], output_field=_AT)]
 
 
 # --- activities ------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from crmcem.lib.conditions.nodes import (
     Node,
     Not,
     Property,
+    RelatedLeaf,
     SegmentLeaf,
 )
 from crmcem.lib.conditions.operators import FieldType
@@ -51,6 +52,8 @@ def _phrase(node: Node, *, top: bool = False) -> str:
             return _("in segment “%(name)s”") % {"name": node.name}
         case ActivityLeaf():
             return _activity(node)
+        case RelatedLeaf():
+            return _related(node)
 
 
 def _joined(children: tuple[Node, ...], glue: str, nothing: str, top: bool) -> str:
@@ -135,6 +138,13 @@ def _activity(leaf: ActivityLeaf) -> str:
     if leaf.where is not None:
         text = _("%(text)s with %(where)s") % {"text": text, "where": _phrase(leaf.where, top=True)}
     return text
+
+
+def _related(leaf: RelatedLeaf) -> str:
+    has = leaf.spec.words(leaf.has, leaf.least)
+    if leaf.where is None or leaf.where == All(()):
+        return has
+    return pgettext("related record", "%(has)s with %(where)s") % {"has": has, "where": _phrase(leaf.where)}
 
 
 def _times(leaf: ActivityLeaf) -> str:

@@ -14,7 +14,8 @@ from crmcem.lib.conditions.operators import FieldType
 if TYPE_CHECKING:
     from django.db.models import Q
 
-    from crmcem.lib.conditions.registry import ActivitySource, Field
+    from crmcem.lib.conditions.registry import ActivitySource, Field, FieldRegistry
+    from crmcem.lib.conditions.relations import Relation
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,21 @@ class SegmentLeaf:
     weight: int = dataclass_field(default=1, compare=False, repr=False)
 
 
-Node = All | AnyOf | Not | Compare | Property | ActivityLeaf | SegmentLeaf
+@dataclass(frozen=True, slots=True)
+class RelatedLeaf:
+    """Whether any, none or at least ``least`` of the records that ``relation`` leads to fit ``where`` (all of them
+    without one). The nodes of ``where`` are about those records, the leaf itself about one of ``owner``.
+    """
+
+    relation: str
+    has: str
+    least: int = 1
+    where: Node | None = None
+    spec: Relation = dataclass_field(kw_only=True, compare=False, repr=False)
+    owner: FieldRegistry = dataclass_field(kw_only=True, compare=False, repr=False)
+
+
+Node = All | AnyOf | Not | Compare | Property | ActivityLeaf | SegmentLeaf | RelatedLeaf
 
 
 def to_json(node: Node) -> dict[str, Any]:
@@ -123,6 +138,10 @@ def to_json(node: Node) -> dict[str, Any]:
             return _leaf({"property": node.name, "op": node.op}, node.value)
         case SegmentLeaf():
             return {"segment": node.id}
+        case RelatedLeaf():
+            has = {"at_least": node.least} if node.has == "at_least" else node.has
+            where = {} if node.where is None else {"where": to_json(node.where)}
+            return {"related": node.relation, "has": has, **where}
         case ActivityLeaf():
             out: dict[str, Any] = {"activity": node.kind, "op": node.op, node.measure: value_json(node.value)}
             if node.of:
@@ -153,8 +172,8 @@ def value_json(value: Any) -> Any:
     return value if isinstance(value, str | int | float | None) else str(value)
 
 
-def walk(node: Node, *, into_segments: bool = True) -> Iterator[Node]:
-    """The node and everything below it."""
+def walk(node: Node, *, into_segments: bool = True, into_related: bool = True) -> Iterator[Node]:
+    """The node and everything below it. What is below a RelatedLeaf is about other records."""
     yield node
     below: tuple[Node, ...] = ()
     if isinstance(node, All | AnyOf):
@@ -165,18 +184,20 @@ def walk(node: Node, *, into_segments: bool = True) -> Iterator[Node]:
         below = (node.where,)
     elif isinstance(node, SegmentLeaf) and node.body is not None and into_segments:
         below = (node.body,)
+    elif isinstance(node, RelatedLeaf) and node.where is not None and into_related:
+        below = (node.where,)
     for child in below:
-        yield from walk(child, into_segments=into_segments)
+        yield from walk(child, into_segments=into_segments, into_related=into_related)
 
 
 def fields_used(node: Node) -> set[str]:
-    """Names of the fields a condition reads, those of segments included."""
-    return {n.field for n in walk(node) if isinstance(n, Compare)}
+    """Names of the record's own fields that a condition reads, those of segments included."""
+    return {n.field for n in walk(node, into_related=False) if isinstance(n, Compare)}
 
 
 def kinds_used(node: Node) -> set[str]:
-    """Kinds of the activities a condition counts, those of segments included."""
-    return {n.kind for n in walk(node) if isinstance(n, ActivityLeaf)}
+    """Kinds of the record's own activities that a condition counts, those of segments included."""
+    return {n.kind for n in walk(node, into_related=False) if isinstance(n, ActivityLeaf)}
 
 
 def _opaque(value: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from crmcem.lib.conditions import values
+from crmcem.lib.conditions import parse_related, values
 from crmcem.lib.conditions.errors import MAX_PROBLEMS, ConditionError, Fault, Problem, shown
 from crmcem.lib.conditions.moments import Span
 from crmcem.lib.conditions.nodes import ActivityLeaf, All, AnyOf, Compare, Node, Not, Property, SegmentLeaf
@@ -32,31 +32,41 @@ _MEASURES = ("count", "sum", "last")
 _EXTRA = {"count": {"together"}, "sum": {"of"}}
 
 
-class _Stop(Exception):
+class Stop(Exception):
     """A limit was passed: looking further would only cost time."""
 
 
-def parse(data: Any, registry: FieldRegistry, *, user: Any = None, segment_id: str | None = None) -> Node:
+def parse(
+    data: Any,
+    registry: FieldRegistry,
+    *,
+    user: Any = None,
+    segment_id: str | None = None,
+    shared: bool = False,
+) -> Node:
     """Parse a condition.
 
-    ``user``: only fields, activities and segments that this person may use are known; None is the system
-    itself. ``segment_id``: the segment whose own condition this is, so that it can't refer to itself. Raises
-    ConditionError with every fault found (at most 50).
+    ``user``: only fields, activities, segments and related records that this person may use are known; None is the
+    system itself. ``segment_id``: the segment whose own condition this is, so that it can't refer to itself.
+    ``shared``: the answer will be everybody's (segments, automations), so related records can only be asked by
+    those who see all of them. Raises ConditionError with every fault found (at most 50).
     """
     stack = () if segment_id is None else (str(segment_id),)
-    return _Parser(registry, user, stack).run(data)
+    parser = Parser(registry, user, stack)
+    parser.shared = shared
+    return parser.run(data)
 
 
 def parse_where(data: Any) -> Node:
     """Parse a filter on the payload of one activity: a list (all must hold) or a tree with ``property``
     leaves.
     """
-    parser = _Parser(None, None, ())
+    parser = Parser(None, None, ())
     parser.events = True
     return parser.run(data)
 
 
-class _Parser:
+class Parser:
     def __init__(
         self,
         registry: FieldRegistry | None,
@@ -73,10 +83,13 @@ class _Parser:
         self.weight = 0  # what segments add to the statement
         self.open: set[int] = set()  # identities of the containers above: Python objects can be cyclic
         self.events = False  # inside the filter of an activity
+        self.shared = False  # the answer is everybody's
+        self.beyond = 0  # how many relations lie between the record and what is read
+        self.relations = 0  # how often related records are asked
 
     def run(self, data: Any) -> Node:
         node: Node | None = None
-        with suppress(_Stop):
+        with suppress(Stop):
             if self.events and isinstance(data, list | tuple):
                 node = self.items("all", data, "", 1)
             else:
@@ -90,11 +103,11 @@ class _Parser:
     def fault(self, path: str, code: str, detail: str) -> None:
         self.problems.append(Problem(path, code, detail))
         if len(self.problems) >= MAX_PROBLEMS:
-            raise _Stop
+            raise Stop
 
     def stop(self, path: str, code: str, detail: str) -> None:
         self.problems.append(Problem(path, code, detail))
-        raise _Stop
+        raise Stop
 
     @contextmanager
     def faults_at(self, path: str, default: str = "") -> Iterator[None]:
@@ -102,7 +115,7 @@ class _Parser:
         try:
             yield
         except Fault as fault:
-            self.fault(_join(path, fault.at or default), fault.code, fault.detail)
+            self.fault(join(path, fault.at or default), fault.code, fault.detail)
 
     # nodes
 
@@ -134,7 +147,7 @@ class _Parser:
             self.open.discard(id(data))
 
     def dispatch(self, data: dict[Any, Any], path: str, depth: int) -> Node | None:
-        leaves = ("property",) if self.events else ("field", "activity", "segment")
+        leaves = ("property",) if self.events else ("field", "activity", "segment", "related")
         heads = [head for head in (*_GROUPS, *leaves) if head in data]
         if len(heads) != 1:
             expected = ", ".join((*_GROUPS, *leaves))
@@ -149,7 +162,7 @@ class _Parser:
             return self.group(head, data, path, depth)
         if head == "not":
             self.only(data, path, {"not"})
-            child = self.node(data["not"], _join(path, "not"), depth + 1)
+            child = self.node(data["not"], join(path, "not"), depth + 1)
             return None if child is None else Not(child)
         return getattr(self, head)(data, path, depth)  # type: ignore[no-any-return]
 
@@ -158,14 +171,14 @@ class _Parser:
         for key in data:
             if key not in known:
                 self.fault(
-                    _join(path, shown(key)),
+                    join(path, shown(key)),
                     "unknown_key",
                     _("Unknown key; this object may have: %(known)s.") % {"known": ", ".join(sorted(known))},
                 )
 
     def group(self, head: str, data: dict[Any, Any], path: str, depth: int) -> Node | None:
         self.only(data, path, {head})
-        return self.items(head, data[head], _join(path, head), depth)
+        return self.items(head, data[head], join(path, head), depth)
 
     def items(self, head: str, items: Any, here: str, depth: int) -> Node | None:
         if not isinstance(items, list | tuple):
@@ -176,7 +189,7 @@ class _Parser:
         self.open.add(id(items))
         try:
             children = [
-                self.node(item, _join(here, str(index)), depth + 1) for index, item in enumerate(items)
+                self.node(item, join(here, str(index)), depth + 1) for index, item in enumerate(items)
             ]
         finally:
             self.open.discard(id(items))
@@ -193,7 +206,7 @@ class _Parser:
         name = data["field"]
         spec = self.registry.get(name, self.user) if isinstance(name, str) and len(name) <= MAX_NAME else None
         if spec is None:
-            self.fault(_join(path, "field"), "unknown_field", self.unknown_field(name))
+            self.fault(join(path, "field"), "unknown_field", self.unknown_field(name))
             return None
         op = self.operator(data, path, spec.ops)
         if op is None:
@@ -213,7 +226,7 @@ class _Parser:
         op = data.get("op")
         if isinstance(op, str) and op in allowed:
             return op
-        code, here = ("missing_operator" if op is None else "operator_not_allowed"), _join(path, "op")
+        code, here = ("missing_operator" if op is None else "operator_not_allowed"), join(path, "op")
         self.fault(here, code, _("“op” must be one of: %(allowed)s.") % {"allowed": ", ".join(allowed)})
         return None
 
@@ -233,7 +246,7 @@ class _Parser:
         source = self.registry.activities if self.registry else None
         measures = [name for name in _MEASURES if name in data]
         if source is None:
-            self.fault(_join(path, "activity"), "unknown_shape", _("Activities can't be counted here."))
+            self.fault(join(path, "activity"), "unknown_shape", _("Activities can't be counted here."))
             return None
         if len(measures) != 1:
             self.fault(path, "unknown_shape", _("Give exactly one of count, sum and last."))
@@ -257,7 +270,7 @@ class _Parser:
             within = values.span(data["within"])
         with self.faults_at(path, "together"):
             together = _together(data.get("together"), op, value) if measure == "count" else None
-        where = self.where(data.get("where"), _join(path, "where"), depth)
+        where = self.where(data.get("where"), join(path, "where"), depth)
         if len(self.problems) > before or op is None or within is None:
             return None
         return ActivityLeaf(kind, measure, op, value, within, of, where, together, source=source)
@@ -272,6 +285,9 @@ class _Parser:
             return self.node(data, path, depth + 1)
         finally:
             self.events = False
+
+    def related(self, data: dict[Any, Any], path: str, depth: int) -> Node | None:
+        return parse_related.read(self, data, path, depth)
 
     def segment(self, data: dict[Any, Any], path: str, depth: int) -> Node | None:
         self.only(data, path, {"segment"})
@@ -308,7 +324,7 @@ class _Parser:
             raise Fault("unknown_segment", _("There is no segment %(id)s.") % {"id": key})
         node, weight = None, 1
         if body.members is None:
-            inner = _Parser(registry, None, (*self.stack, key), self.loaded)
+            inner = Parser(registry, None, (*self.stack, key), self.loaded)
             try:
                 node = inner.run(body.conditions)
                 weight += inner.nodes + inner.weight
@@ -372,5 +388,5 @@ def _measured(measure: str, op: str, value: Any) -> Any:
         ) from None
 
 
-def _join(path: str, key: str) -> str:
+def join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key

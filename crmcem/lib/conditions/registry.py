@@ -1,4 +1,4 @@
-"""What a condition may speak about: typed fields, activities and segments of one model.
+"""What a condition may speak about: typed fields, activities, segments and related records of one model.
 
 The app that owns the model makes the registry, and apps above it register fields of their own::
 
@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.apps import apps
 from django.db.models import Model, Q
 from django.utils.functional import Promise
 
 from crmcem.lib.conditions.operators import TYPE_OPERATORS, FieldType
+
+if TYPE_CHECKING:
+    from crmcem.lib.conditions.relations import Relation
 
 Text = str | Promise
 Choices = Iterable[tuple[str, Text]]
@@ -170,6 +173,7 @@ class FieldRegistry:
         self.model_label = model
         self.activities: ActivitySource | None = None
         self.segments: SegmentLoader | None = None
+        self.relations: dict[str, Relation] = {}
         self._fields: dict[str, Field] = {}
         self._dynamic: list[_Dynamic] = []
 
@@ -183,6 +187,17 @@ class FieldRegistry:
             if item.name in self._fields:
                 raise ValueError(f"{self.model_label} already has a condition field {item.name}")
             self._fields[item.name] = item
+
+    def relate(self, *relations: Relation) -> None:
+        """Add ways to related records; a name can be taken once."""
+        for item in relations:
+            if item.name in self.relations:
+                raise ValueError(f"{self.model_label} is already related to {item.name}")
+            self.relations[item.name] = item
+
+    def related(self, user: Any = None, *, shared: bool = False) -> list[Relation]:
+        """The ways to related records that this person may ask by (see ``Relation.usable_by``)."""
+        return [item for item in self.relations.values() if item.usable_by(user, shared)]
 
     def register_dynamic(
         self,

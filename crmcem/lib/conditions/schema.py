@@ -16,29 +16,29 @@ from crmcem.lib.conditions.operators import (
     Arity,
     FieldType,
 )
+from crmcem.lib.conditions.parse_related import MAX_BEYOND, MAX_LEAST
 from crmcem.lib.conditions.parser import MAX_NAME, MAX_NODES
 from crmcem.lib.conditions.registry import Field, FieldRegistry
+from crmcem.lib.conditions.relations import Relation
 
 Json = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def describe(registry: FieldRegistry, user: Any = None) -> Json:
-    """What the builder offers to a person.
+def describe(registry: FieldRegistry, user: Any = None, *, shared: bool = False) -> Json:
+    """What the builder offers to a person, in an answer that is theirs or everybody's (``shared``).
 
-    ``{"fields": [{name, label, group, type, currency, operators: [{name, label, arity}], choices: [{value, label}] |
-    null}], "activities": [{kind, label}] | null, "segments": bool, "measures": {count|sum|last: [{name, label,
-    arity}]}}``. ``currency``: amounts need one.
+    ``{"record": model, "records": {model: {"fields": [{name, label, group, type, currency, operators: [{name, label,
+    arity}], choices: [{value, label}] | null}], "activities": [{kind, label}] | null, "segments": bool, "related":
+    [{name, label, single, record: model}]}}, "measures": {count|sum|last: [{name, label, arity}]}}``. ``currency``:
+    amounts need one. ``records`` holds every kind of record that the conditions can speak of.
     """
-    source = registry.activities
-    kinds = (
-        [{"kind": kind, "label": label} for kind, label in source.labels(user).items()] if source else None
-    )
     return {
-        "fields": [_described(field) for field in registry.fields(user)],
-        "activities": kinds,
-        "segments": registry.segments is not None,
+        "record": registry.model_label,
+        "records": {
+            each.model_label: _record(each, user, shared) for each in _reachable(registry, user, shared)
+        },
         "measures": {
             "count": [_operator(op) for op in MEASURE_OPERATORS],
             "sum": [_operator(op) for op in MEASURE_OPERATORS],
@@ -47,27 +47,88 @@ def describe(registry: FieldRegistry, user: Any = None) -> Json:
     }
 
 
-def schema(registry: FieldRegistry, user: Any = None, *, refs: str = "#/$defs/") -> Json:
-    """JSON Schema 2020-12 of the conditions this person may write.
+def _record(registry: FieldRegistry, user: Any, shared: bool) -> Json:
+    source = registry.activities
+    kinds = (
+        [{"kind": kind, "label": label} for kind, label in source.labels(user).items()] if source else None
+    )
+    return {
+        "fields": [_described(field) for field in registry.fields(user)],
+        "activities": kinds,
+        "segments": registry.segments is not None,
+        "related": [
+            {
+                "name": each.name,
+                "label": str(each.label),
+                "single": each.single,
+                "record": each.registry.model_label,
+            }
+            for each in registry.related(user, shared=shared)
+        ],
+    }
+
+
+def _reachable(registry: FieldRegistry, user: Any, shared: bool) -> list[FieldRegistry]:
+    """The registry, and those of related records, as far as relations may follow on each other."""
+    found = level = [registry]
+    for _step in range(MAX_BEYOND):
+        level = [each.registry for one in level for each in one.related(user, shared=shared)]
+        found = list(dict.fromkeys([*found, *level]))
+    return found
+
+
+def schema(
+    registry: FieldRegistry, user: Any = None, *, refs: str = "#/$defs/", shared: bool = False
+) -> Json:
+    """JSON Schema 2020-12 of the conditions this person may write (``shared``: whose answer is everybody's).
 
     ``refs`` is where the definitions will live (``#/components/schemas/`` in OpenAPI). What a schema can't
     say (depth, number of parts, order of a pair, real dates) the parser still checks.
     """
-    node_options: list[Json] = [
-        _object({"all": _array({"$ref": f"{refs}ConditionNode"})}),
-        _object({"any": _array({"$ref": f"{refs}ConditionNode"})}),
-        _object({"not": {"$ref": f"{refs}ConditionNode"}}),
+    definitions = _moments(refs)
+    reachable = _reachable(registry, user, shared)
+    names = {
+        each: "ConditionNode" if each is registry else f"ConditionNode{each.model.__name__}"
+        for each in reachable
+    }
+    for each in reachable:
+        definitions[names[each]] = {"anyOf": _nodes(each, user, refs, names, shared)}
+    if any(each.activities is not None for each in reachable):
+        definitions["ConditionEvent"] = {"anyOf": _event_nodes(refs)}
+    return {"$schema": DIALECT, "$ref": f"{refs}ConditionNode", "$defs": definitions}
+
+
+def _nodes(
+    registry: FieldRegistry, user: Any, refs: str, names: dict[FieldRegistry, str], shared: bool
+) -> list[Json]:
+    """What a node about a record of the registry can be."""
+    node: Json = {"$ref": refs + names[registry]}
+    out: list[Json] = [
+        _object({"all": _array(node)}),
+        _object({"any": _array(node)}),
+        _object({"not": node}),
         *_field_leaves(registry.fields(user), refs),
         *_example_leaves(registry.examples(user), refs),
     ]
-    definitions = _moments(refs)
     if registry.activities is not None:
-        node_options += _activity_leaves(refs)
-        definitions["ConditionEvent"] = {"anyOf": _event_nodes(refs)}
+        out += _activity_leaves(refs)
     if registry.segments is not None:
-        node_options.append(_object({"segment": {"type": ["string", "integer"]}}))
-    definitions["ConditionNode"] = {"anyOf": node_options}
-    return {"$schema": DIALECT, "$ref": f"{refs}ConditionNode", "$defs": definitions}
+        out.append(_object({"segment": {"type": ["string", "integer"]}}))
+    for each in registry.related(user, shared=shared):
+        if each.registry in names:  # the others lie too far away
+            out.append(_related_leaf(each, {"$ref": refs + names[each.registry]}))
+    return out
+
+
+def _related_leaf(relation: Relation, node: Json) -> Json:
+    least: Json = {"type": "integer", "minimum": 1, "maximum": MAX_LEAST}
+    has: list[Json] = [
+        {"enum": ["any", "none"]},
+        *([] if relation.single else [_object({"at_least": least})]),
+    ]
+    where: Json = {"anyOf": [_array(node), node, {"type": "null"}]}
+    head: Json = {"related": {"const": relation.name}, "has": {"anyOf": has}}
+    return _object({**head, "where": where}, optional=("where",))
 
 
 def _described(field: Field) -> Json:

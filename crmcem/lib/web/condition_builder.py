@@ -4,17 +4,60 @@ A page that builds conditions includes ``components/condition_builder.html`` wit
 ``static/js/condition_builder.js``. What is built is JSON in a ``<textarea>``, which also works by itself.
 """
 
+from __future__ import annotations
+
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils.translation import gettext as _
 
 from crmcem.lib.conditions import FieldRegistry, describe
 from crmcem.lib.conditions.moments import PERIODS, UNITS
+from crmcem.lib.registry import Registry
 
 Options = Sequence[tuple[str, str]]
+T = TypeVar("T")
+
+
+class Asked:
+    """What the builders of one page offer to a person: each list of choices is read once."""
+
+    def __init__(self, user: Any) -> None:
+        self.user = user
+        self._found: dict[Any, Any] = {}
+
+    def once(self, read: Callable[[], T]) -> T:
+        """What ``read`` (a function of a module) answers."""
+        if read not in self._found:
+            self._found[read] = read()
+        found: T = self._found[read]
+        return found
+
+    def of(self, record: str) -> Offered:
+        """What is offered for the fields of a kind of record."""
+        offer = offers.get(record)
+        if record not in self._found:
+            self._found[record] = Offered() if offer is None else offer(self)
+        found: Offered = self._found[record]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """``references``: the choices of reference fields; ``lookups``: the address that finds the values of a field by
+    what is typed (see ``lookup.js``); ``segments``: id and name of those to choose.
+    """
+
+    references: Mapping[str, Options] = field(default_factory=dict)
+    lookups: Mapping[str, str] = field(default_factory=dict)
+    segments: Options = ()
+
+
+#: by model (``sales.Deal``): what a builder offers for its fields, beside what the fields themselves tell
+offers: Registry[Callable[[Asked], Offered]] = Registry("offer of the condition builder")
 
 
 def condition_builder(
@@ -23,32 +66,41 @@ def condition_builder(
     *,
     name: str = "conditions",
     value: Any = "",
-    references: Mapping[str, Options] | None = None,
-    lookups: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
-    segments: Options = (),
+    shared: bool = False,
+    asked: Asked | None = None,
+    without: str = "",
 ) -> dict[str, Any]:
     """The context of the component: ``{"name", "value", "spec"}``; ``spec`` is JSON for the script.
 
-    ``value`` is the condition, or the text that was typed where that is no JSON. ``references`` gives the choices of
-    reference fields, ``lookups`` the address that finds their records by name (see ``lookup.js``), ``labels`` the names
-    of records that are in the conditions already (``company:17``). ``segments`` are id and name of those to choose.
+    ``value`` is the condition, or the text that was typed where that is no JSON. ``labels`` are the names of records
+    that are in the conditions already (``company:17``). ``shared``: the answer will be everybody's. ``asked`` is
+    what several builders of a page share, ``without`` the segment that can't be named.
     """
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
-    data = describe(registry, user)
-    choices = references or {}
-    for field in data["fields"]:
-        if field["type"] == "reference" and field["name"] in choices:
-            field["choices"] = [{"value": key, "label": label} for key, label in choices[field["name"]]]
-        field["lookup"] = (lookups or {}).get(field["name"], "")
+    data = describe(registry, user, shared=shared)
+    asked = asked or Asked(user)
+    for record, found in data["records"].items():
+        _offer(found, asked.of(record), without)
     data |= {
-        "segments": [{"value": key, "label": label} for key, label in segments] if data["segments"] else [],
         "names": dict(labels or {}),
         "units": [{"value": unit, "label": label} for unit, label in zip(UNITS, _units(), strict=True)],
         "periods": [{"value": each, "label": label} for each, label in zip(PERIODS, _periods(), strict=True)],
         "texts": _texts(),
     }
     return {"name": name, "value": text, "spec": json.dumps(data, cls=DjangoJSONEncoder)}
+
+
+def _offer(record: dict[str, Any], offered: Offered, without: str) -> None:
+    """Put choices, addresses and segments to the description of a record."""
+    for each in record["fields"]:
+        if each["type"] == "reference" and each["name"] in offered.references:
+            each["choices"] = [
+                {"value": key, "label": label} for key, label in offered.references[each["name"]]
+            ]
+        each["lookup"] = offered.lookups.get(each["name"], "")
+    segments = offered.segments if record["segments"] else ()
+    record["segments"] = [{"value": key, "label": label} for key, label in segments if key != without]
 
 
 def _units() -> list[str]:
@@ -83,6 +135,15 @@ def _texts() -> dict[str, str]:
         "segments": _("Segments"),
         "activity": _("Something happened"),
         "segment": _("Is in a segment"),
+        "related": _("Related records"),
+        "has": _("How many"),
+        "hasAny": _("there are some"),
+        "hasNone": _("there are none"),
+        "hasLeast": _("there are at least"),
+        "hasOne": _("there is one"),
+        "hasNoOne": _("there is none"),
+        "least": _("At least how many"),
+        "relatedEmpty": _("No condition on them yet: every one counts."),
         "kind": _("What happened"),
         "measure": _("What is measured"),
         "count": _("How often"),
