@@ -123,6 +123,7 @@ class Builder {
     this.data = JSON.parse(box.dataset.spec);
     this.t = this.data.texts;
     this.records = this.data.records;
+    for (const record of Object.values(this.records)) for (const field of record.fields) field.operators = field.operators.map((name) => ({ name, ...this.data.operators[name] }));
     this.count = 0;
     box.querySelector("details").open = false;
     this.tree.hidden = false;
@@ -247,8 +248,8 @@ class Builder {
     let now = isObject(value) ? value : { amount: "", currency: "" };
     const put = (part) => { now = { ...now, ...part }; change(now); };
     return make("span", { class: "builder-pair", role: "group", "aria-label": label },
-      this.number(`${label}: ${this.t.amount}`, now.amount, (n) => put({ amount: String(n) })),
-      this.input(this.t.currency, now.currency, (text) => put({ currency: text.toUpperCase() }), { maxlength: 3, class: "form-control builder-number" }));
+      this.number(`${label}: ${this.t.amount}`, now.amount, (n) => put({ amount: String(n) }), { placeholder: this.t.amount }),
+      this.input(this.t.currency, now.currency, (text) => put({ currency: text.toUpperCase() }), { maxlength: 3, class: "form-control builder-number", placeholder: "EUR" }));
   }
 
   // See lookup.js: a hidden id and the text that finds it.
@@ -334,6 +335,7 @@ class Builder {
     const key = this.id();
     const what = node.type === "field" ? `field:${node.field}` : node.type === "related" ? `related:${node.name}` : node.type === "new" ? "" : node.type;
     const parts = [];
+    let below = null;
     if (node.type === "raw" || (node.type === "field" && !this.field(node.field, at)) || (node.type === "related" && !this.relation(node, at))) {
       parts.push(make("code", { class: "builder-raw" }, JSON.stringify(write(node))));
     } else {
@@ -350,11 +352,12 @@ class Builder {
       }, { "data-focus": key, class: "form-select builder-what" }));
       if (node.type === "field") parts.push(...this.fieldParts(node, at));
       if (node.type === "related") parts.push(...this.relatedParts(node, at));
+      below = node.type === "related" ? this.relatedGroup(node, at) : null;
       if (node.type === "segment") parts.push(this.select(this.t.segment, at.record.segments, node.id, (id) => { node.id = id; this.changed(); }));
       if (node.type === "activity") parts.push(...this.activityParts(node, at));
     }
     const remove = make("button", { type: "button", class: "icon-button", "aria-label": this.t.remove, title: this.t.remove, on: { click: () => (node.type === "new" ? this.draw(`add-${parent.path || "root"}`) : this.drop(node, parent)) } }, icon("x"));
-    return make("div", { class: "builder-row", "data-path": node.path, role: "group", "aria-label": this.t.condition }, make("span", { class: "builder-parts" }, ...parts), remove);
+    return make("div", { class: "builder-row", "data-path": node.path, role: "group", "aria-label": this.t.condition }, make("span", { class: "builder-parts" }, ...parts), remove, below);
   }
 
   fieldParts(node, at) {
@@ -375,12 +378,13 @@ class Builder {
     const ways = [{ value: "any", label: relation.single ? this.t.hasOne : this.t.hasAny }, { value: "none", label: relation.single ? this.t.hasNoOne : this.t.hasNone }];
     if (!relation.single) ways.push({ value: "at_least", label: this.t.hasLeast });
     const has = this.select(`${relation.label}: ${this.t.has}`, ways, node.has, (value) => { node.has = value; this.redraw(key); }, { "data-focus": key });
-    const below = { depth: at.depth + 2, record: this.records[relation.record], beyond: at.beyond + 1, empty: this.t.relatedEmpty };
-    return [
-      has,
-      node.has === "at_least" ? this.number(this.t.least, node.least, (n) => { node.least = n; }) : null,
-      make("div", { class: "builder-inner builder-related", "data-path": node.where.path }, this.group(node.where, null, below)),
-    ];
+    return [has, node.has === "at_least" ? this.number(this.t.least, node.least, (n) => { node.least = n; }) : null];
+  }
+
+  // What has to hold of the related records: a group of its own, in their fields.
+  relatedGroup(node, at) {
+    const below = { depth: at.depth + 2, record: this.records[this.relation(node, at).record], beyond: at.beyond + 1, empty: this.t.relatedEmpty };
+    return make("div", { class: "builder-inner builder-related", "data-path": node.where.path }, this.group(node.where, null, below));
   }
 
   activityParts(node, at) {

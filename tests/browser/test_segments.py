@@ -13,6 +13,7 @@ from crmcem.lib.actors import person
 from tests.browser.looking import looks, settle
 from tests.conftest import Cast
 from tests.factories.contacts import CompanyFactory, ContactFactory
+from tests.factories.sales import DealFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Open = Callable[..., Page]
@@ -41,6 +42,12 @@ MIXED = {
             "within": {"days": 9},
             "where": {"any": [{"property": "amount", "op": "gt", "value": 10}]},
         },
+        {
+            "related": "deals",
+            "has": {"at_least": 2},
+            "where": {"all": [{"field": "status", "op": "eq", "value": "open"}]},
+        },
+        {"related": "company", "has": "none"},
         {
             "any": [
                 {"not": {"all": [{"field": "email", "op": "is_set"}]}},
@@ -95,7 +102,7 @@ def test_what_is_saved_comes_back_as_it_was(cast: Cast, page: Open) -> None:
     tab = page(cast.cx)
     tab.goto(f"/segments/{segment.pk}/edit/")
     settle(tab)
-    expect(tab.locator(".builder-row")).to_have_count(11)
+    expect(tab.locator(".builder-row")).to_have_count(14)
     assert looks(tab) == []
     tab.locator("#id_name").fill("Mixed up")
     tab.locator(".builder-row input").first.press("Space")
@@ -121,6 +128,78 @@ def test_faults_stand_at_their_row_and_json_leads_the_builder(cast: Cast, page: 
     assert set(built(tab)["all"][0]) == {"field", "op", "value"}
     tab.locator("#id_conditions").fill("{")
     expect(tab.locator(".builder-tree")).to_contain_text("The JSON can’t be read")
+
+
+def test_related_records_are_asked_by_keyboard_alone(cast: Cast, page: Open) -> None:
+    mina = ContactFactory(first_name="Mina")
+    for _ in range(2):
+        DealFactory().deal_contacts.create(contact=mina)
+    ContactFactory(first_name="Otto")
+    tab = page(cast.cx)
+    tab.goto("/segments/new/")
+    tab.locator("#id_name").fill("Several deals")
+    tab.get_by_role("button", name="Add condition").press("Enter")
+    tab.keyboard.type("Deals …")
+    tab.keyboard.press("Tab")
+    expect(tab.locator(":focus")).to_have_attribute("aria-label", "Deals: How many")
+    tab.keyboard.type("there are at least")
+    tab.keyboard.press("Tab")
+    expect(tab.locator(":focus")).to_have_attribute("aria-label", "At least how many")
+    tab.keyboard.type("0")
+    expect(tab.locator("#segment-preview")).to_contain_text("a whole number from 1")
+    expect(tab.locator(".builder-row > .builder-fault")).to_have_count(1)
+    tab.keyboard.press("Control+a")
+    tab.keyboard.type("2")
+    for _ in range(3):  # past the row's own button and how the inner conditions go together
+        tab.keyboard.press("Tab")
+    expect(tab.locator(":focus")).to_have_text("Add condition")
+    tab.keyboard.press("Enter")
+    tab.keyboard.type("Status")
+    tab.keyboard.press("Tab")
+    expect(tab.locator(":focus")).to_have_attribute("aria-label", "How it compares")
+    expect(tab.locator("#segment-preview")).to_contain_text("Has at least 2 deals with Status is Open")
+    expect(tab.locator("#segment-preview")).to_contain_text("Mina")
+    expect(tab.locator("#segment-preview")).not_to_contain_text("Otto")
+    assert looks(tab) == []
+    tab.locator("#segment-form button.btn-primary").press("Enter")
+    tab.wait_for_url("**/segments/*/")
+    asked = {"field": "status", "op": "eq", "value": "open"}
+    assert Segment.objects.get().conditions == {
+        "all": [{"related": "deals", "has": {"at_least": 2}, "where": {"all": [asked]}}]
+    }
+
+
+def test_a_fault_behind_a_relation_stands_at_its_row_and_nothing_is_lost(cast: Cast, page: Open) -> None:
+    tab = page(cast.cx)
+    tab.goto("/segments/new/")
+    tab.locator("#id_name").fill("Bad")
+    tab.get_by_role("button", name="Add condition").click()
+    tab.locator(".builder-row select").select_option("related:company")
+    tab.locator(".builder-related").get_by_role("button", name="Add condition").click()
+    tab.locator(".builder-related .builder-row select").select_option("field:name")
+    inner = tab.locator(".builder-related .builder-row")
+    expect(inner.locator(".builder-fault")).to_have_text(
+        "The text is empty: use “is_not_set” to find rows without a value."
+    )
+    written = built(tab)
+    tab.locator("#segment-form button.btn-primary").click()
+    expect(tab.locator(".alert, [role=alert]").first).to_be_visible()
+    expect(inner.locator(".builder-fault")).to_have_count(1)
+    assert built(tab) == written
+    assert not Segment.objects.exists()
+
+
+def test_tags_are_completed(cast: Cast, page: Open) -> None:
+    ContactFactory(tags=["wholesale"])
+    tab = page(cast.cx)
+    tab.goto("/segments/new/")
+    tab.get_by_role("button", name="Add condition").click()
+    tab.locator(".builder-row select").select_option("field:tags")
+    tab.locator(".builder-row input[role=combobox]").press_sequentially("vip, whol")
+    expect(tab.locator(".lookup-option")).to_have_count(1)
+    tab.keyboard.press("ArrowDown")
+    tab.keyboard.press("Enter")
+    assert built(tab)["all"][0]["value"] == ["vip", "wholesale"]
 
 
 def test_without_scripts_the_json_is_the_form(cast: Cast, page: Open) -> None:
