@@ -1,7 +1,8 @@
 """Who names a segment: other segments, saved views, and what the floors above register."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
@@ -10,6 +11,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
 from contacts.models import SavedView, Segment
+from crmcem.lib.api.fields import parse_id
 from crmcem.lib.registry import Registry
 
 #: where the lists of saved views are, as far as contacts knows them
@@ -48,6 +50,35 @@ def names_segment(data: Any, pk: int) -> bool:
         and not isinstance(data, str)
         and any(names_segment(each, pk) for each in data)
     )
+
+
+def segments_in(data: Any) -> set[int]:
+    """The ids of the segments that conditions, or a filter on ``segment.entered``, name anywhere in this JSON."""
+    if isinstance(data, Mapping):
+        named = [data.get("segment"), data.get("value") if data.get("property") == "segment" else None]
+        found = {pk for value in named for pk in _ids(value)}
+        return found.union(*(segments_in(each) for each in data.values()))
+    if isinstance(data, Sequence) and not isinstance(data, str):
+        return set().union(*(segments_in(each) for each in data))
+    return set()
+
+
+def segments_in_query(query: str) -> set[int]:
+    """The ids of the segments that the address of a list names."""
+    found = parse_qs(query)
+    out = {pk for text in found.get("segment", ()) for pk in _ids(text)}
+    for text in found.get("conditions", ()):
+        with suppress(ValueError, RecursionError):
+            out |= segments_in(json.loads(text))
+    return out
+
+
+def _ids(value: Any) -> Iterator[int]:
+    if isinstance(value, list):
+        for each in value:
+            yield from _ids(each)
+    elif isinstance(value, str | int) and not isinstance(value, bool) and (pk := parse_id(value)) is not None:
+        yield pk
 
 
 def _is(value: Any, pk: int) -> bool:

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from contacts.conditions import contact_fields
 from contacts.models import Contact, Segment
 from contacts.selectors.segment_uses import uses_of
+from contacts.services.segment_names import HELD
 from contacts.services.segmenting import filling, membership
 from contacts.services.segmenting.keeping import wake_keeper
 from contacts.services.segmenting.watching import Watch, follows, watch
@@ -34,7 +35,8 @@ MAX_MEMBERS = 10_000
 _KNOWN = frozenset({"name", "kind", "conditions", "sharing"})
 
 # One saver of conditions at a time: two segments that come to name each other at once would each look right.
-_ALONE = "SELECT pg_advisory_xact_lock(hashtext('contacts_segments_saved'))"
+# Who saves something else that names one holds the same lock together with others of that kind (``segment_names``).
+_ALONE = "SELECT pg_advisory_xact_lock(hashtext(%s))"
 _NOTE = """
 INSERT INTO contacts_segmentdirty (contact_id, what)
 SELECT asked.id, %(what)s FROM unnest(%(ids)s::bigint[]) AS asked(id)
@@ -324,7 +326,7 @@ def _all_visible(ids: Sequence[int], actor: Actor, field: str) -> None:
 
 def _alone() -> None:
     with connection.cursor() as cursor:
-        cursor.execute(_ALONE)
+        cursor.execute(_ALONE, [HELD])
 
 
 @contextmanager

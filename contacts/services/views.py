@@ -10,6 +10,8 @@ from django.http import Http404
 from django.utils.translation import gettext as _
 
 from contacts.models import SavedView, SavedViewChoice
+from contacts.selectors.segment_uses import segments_in_query
+from contacts.services.segment_names import segments_hold
 from crmcem.lib.actors import Actor
 from crmcem.lib.errors import DomainError, NotAllowed
 from crmcem.lib.web.saved_views import Sharing, View
@@ -53,7 +55,9 @@ class SavedViews:
             raise DomainError.of(
                 "name", "too_many", _("That is one view too many. Delete one that you no longer need.")
             )
-        _store(row)
+        with transaction.atomic():
+            segments_hold(segments_in_query(query), "query")
+            _store(row)
         return _shown(row, user)
 
     def change(self, *, actor: Actor, pk: int, changes: Mapping[str, Any]) -> View:
@@ -66,6 +70,8 @@ class SavedViews:
                 if name not in CHANGEABLE:
                     raise DomainError.of(name, "unknown", _("A view has no such setting."))
                 setattr(row, name, changes[name])
+            if "query" in changes:
+                segments_hold(segments_in_query(row.query), "query")
             if "sharing" in changes:
                 _share(row, changes["sharing"])
             _open_for(row, changes.get("opens_for", _opens_for(row)), actor)

@@ -6,6 +6,8 @@ from typing import Any
 from django.db import connection
 from django.utils.translation import gettext as _
 
+from contacts.selectors.segment_uses import segments_in
+from contacts.services.segment_names import segments_hold
 from crmcem.lib.actors import Actor, acting
 from crmcem.lib.errors import Conflict, DomainError
 from crmcem.lib.jobs import soon
@@ -175,6 +177,7 @@ def _unique(name: str, pk: int | None = None) -> None:
 
 
 def _new_version(automation: Automation, definition: Definition, actor: Actor) -> None:
+    segments_hold(segments_in(definition.data), "definition")
     latest = automation.versions.order_by("-number").first()
     version = AutomationVersion.objects.create(
         automation=automation,

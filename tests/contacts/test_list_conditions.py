@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -204,7 +205,10 @@ def test_companies_have_them_too(cast: Cast, web: Web) -> None:
     assert "Employees is at least 100" in page
     panel = text(client.get(reverse("contacts:companies") + "?_part=conditions", **HX))  # type: ignore[arg-type]
     assert "data-spec=" in panel
-    assert "lifecycle_stage&quot;, &quot;label" not in panel
+    spec = json.loads(unescape(panel.split('data-spec="')[1].split('"')[0]))
+    assert spec["record"] == "contacts.Company"
+    names = [each["name"] for each in spec["records"]["contacts.Company"]["fields"]]
+    assert ("size" in names, "lifecycle_stage" in names) == (True, False)
 
 
 def test_the_list_of_the_api_takes_the_same_conditions(

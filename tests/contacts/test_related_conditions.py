@@ -196,7 +196,7 @@ def test_who_sees_only_some_makes_no_answer_for_all(cast: Cast) -> None:
     definition = {
         "trigger": {"type": "event", "event": "order.placed"},
         "conditions": {"all": [DEALS]},
-        "steps": [{"key": "a", "action": "add_tag", "parameters": {"tag": "vip"}}],
+        "steps": [{"key": "a", "type": "action", "action": "add_tag", "parameters": {"tag": "vip"}}],
     }
     limited = cast.cx
     limited.role.visibility = "team"
