@@ -8,12 +8,13 @@ class JourneysConfig(AppConfig):
 
     def ready(self) -> None:
         from contacts.selectors import segment_uses as uses
-        from crmcem.lib import marked, nav, panels, references, search, stream
+        from crmcem.lib import bulk_edits, marked, nav, panels, references, search, stream
         from journeys import kinds
         from journeys.consumers import TriggerConsumer
         from journeys.models import Automation
         from journeys.policies import READ, WRITE
         from journeys.selectors import segment_uses
+        from journeys.selectors.listening import listening
         from journeys.selectors.runs import run_labels, run_url
         from journeys.selectors.search import PROVIDER
         from journeys.services import merging
@@ -21,6 +22,7 @@ class JourneysConfig(AppConfig):
         stream.register(TriggerConsumer())
         kinds.register()
         merging.register()
+        bulk_edits.listeners.append(listening)
         uses.finders.add("automations", segment_uses.find)
         search.register(PROVIDER)
         marked.register(

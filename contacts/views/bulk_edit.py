@@ -22,7 +22,7 @@ from contacts.views.custom_inputs import input_of
 from contacts.views.fields import COMPANY_FIELDS, CONTACT_FIELDS
 from contacts.views.tag_inputs import TagsInput
 from crmcem.lib.actors import Actor
-from crmcem.lib.bulk_edits import Editor
+from crmcem.lib.bulk_edits import Editor, automations_warning
 from crmcem.lib.keyset import capped_count
 from crmcem.lib.web.bulk import BulkAction, BulkDone
 from crmcem.lib.web.cells import grouped
@@ -119,7 +119,11 @@ def edit_action(
     def forecast(*, actor: Actor, rows: Any, data: dict[str, Any], page: Any) -> str:
         wanted = key or data["field"]
         value = editor.check(key=wanted, raw=data.get("value"), actor=actor)
-        return forecast_text(editor, wanted, value, rows, page)
+        said = [
+            forecast_text(editor, wanted, value, rows, page),
+            automations_warning(editor, wanted, actor.user),
+        ]
+        return " ".join(filter(None, said))
 
     form = type("EditForm", (EditForm,), {"editor": editor, "own": staticmethod(own), "key": key})
     scope = editor.assign if key == "owner" else editor.scope

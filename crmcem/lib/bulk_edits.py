@@ -4,9 +4,11 @@ The app that owns a model registers an ``Editor`` for it. The keeper (``workspac
 chunks, remembers what stood there before, and takes an edit back for a while.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from django.utils.translation import gettext as _
 
 from crmcem.lib.actors import Actor
 
@@ -62,3 +64,25 @@ editors: dict[str, Editor] = {}
 def register(model_label: str, editor: Editor) -> None:
     """``model_label`` as in ``Model._meta.label``."""
     editors[model_label] = editor
+
+
+# --- what an undo does not reach ---------------------------------------------------------------------------
+#: ``f(kinds, user)``: the names of what answers by itself to activities of these kinds, "" for one that the person
+#: may not read of
+Listener = Callable[[Collection[str], Any], Sequence[str]]
+listeners: list[Listener] = []
+NAMED = 3
+
+
+def automations_warning(editor: Editor, key: str, user: Any) -> str:
+    """What is said before and after an edit of ``key`` that automations may answer to; empty where none does."""
+    found = [name for listener in listeners for name in listener(editor.kinds(key), user)]
+    names = [f"“{name}”" for name in found if name][:NAMED]
+    if not found:
+        return ""
+    if not names:
+        return _("Automations may answer to this change. Undo does not take back what they do.")
+    more = ", …" if len(found) > len(names) else ""
+    return _("Automations may answer to this change: %(names)s. Undo does not take back what they do.") % {
+        "names": ", ".join(names) + more
+    }

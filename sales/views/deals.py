@@ -26,6 +26,7 @@ from sales.selectors.deals import with_next_activity
 from sales.services.deals import deal_update
 from sales.views.bulk import DEAL_ACTIONS
 from sales.views.cards import deal_url, is_rotting, next_mark, span
+from sales.views.forms import CURRENCY_CHOICES
 
 STATUS = {
     Deal.Status.OPEN: ("blue", "circle-dashed", _("Open")),
@@ -91,11 +92,26 @@ def _editor(key: str, field: Any, scope: str = "deals:write") -> Inline:
     return Inline(field, lambda deal: getattr(deal, name), save, scope)
 
 
-def _number(step: str, most: int | None = None) -> Any:
+def _number(step: str) -> Any:
     widget = {"step": step, "inputmode": "decimal"}
     return lambda deal: forms.DecimalField(
-        required=False, max_value=most, widget=forms.NumberInput(attrs=widget), localize=False
+        required=False, widget=forms.NumberInput(attrs=widget), localize=False
     )
+
+
+def _competitors_save(*, row: Deal, value: str, version: int, actor: Any) -> None:
+    names = [name for part in value.split(",") if (name := part.strip())]
+    deal_update(deal=row, data={"competitors": names}, actor=actor, expected_version=version)
+
+
+COMPETITORS = Inline(
+    lambda deal: forms.CharField(
+        required=False, max_length=2000, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    ),
+    lambda deal: ", ".join(deal.competitors),
+    _competitors_save,
+    "deals:write",
+)
 
 
 class DealList(CustomColumns):
@@ -180,6 +196,14 @@ class DealList(CustomColumns):
             default=False,
             export=first("lost_reason", "won_reason"),
         ),
+        Column("currency", _("Currency"), lambda d: cells.text(d.currency), default=False, export="currency"),
+        Column(
+            "competitors",
+            _("Competitors"),
+            lambda d: cells.tags(d.competitors),
+            default=False,
+            export="competitors",
+        ),
         Column("closed", _("Closed"), lambda d: cells.moment(d.closed_at), default=False, export="closed_at"),
         Column(
             "created",
@@ -215,6 +239,11 @@ class DealList(CustomColumns):
             ),
         ),
         "owner": _editor("owner", _people, "deals:assign"),
+        "currency": _editor("currency", lambda deal: forms.ChoiceField(choices=CURRENCY_CHOICES)),
+        "probability": _editor(
+            "probability", lambda deal: forms.IntegerField(required=False, min_value=0, max_value=100)
+        ),
+        "competitors": COMPETITORS,
     }
     bulk_actions = DEAL_ACTIONS
     has_builder = True

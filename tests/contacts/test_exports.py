@@ -305,3 +305,32 @@ def test_a_dead_workers_export_is_found_again(cast: Cast, web: Web, large: None)
     Export.objects.update(claimed_until=timezone.now() - dt.timedelta(seconds=1))
     assert service.orphans() == [row.pk]
     assert service.export_run(row.pk) == "done"
+
+
+@pytest.mark.django_db
+def test_ticked_rows_alone_are_carried_away(cast: Cast, web: Web) -> None:
+    own = {"owner": cast.manager, "team": cast.north}
+    a, b, c = (DealFactory(name=name, currency="USD", competitors=["Acme", "Bolt"], **own) for name in "abc")
+    hidden = DealFactory(name="hidden", owner=cast.rep2, team=cast.south)
+    url = reverse("sales:deals") + "?view=all&columns=name,currency,competitors&ordering=name"
+    client = web(cast.manager)
+    ids = [a.pk, c.pk, hidden.pk]
+    asked = client.post(url, {"_export": "ask", "ids": ids}, headers={"HX-Request": "true"}).content.decode()
+    assert "2 rows." in asked
+    assert f'name="ids" value="{c.pk}"' in asked
+    file = table(client.post(url, {"_export": "1", "ids": ids}).content)
+    assert file == [
+        ["Name", "Currency", "Competitors"],
+        ["a", "USD", "Acme, Bolt"],
+        ["c", "USD", "Acme, Bolt"],
+    ]
+    everything = table(client.post(url, {"_export": "1", "ids": [a.pk], "_all": "1"}).content)
+    assert [row[0] for row in everything] == ["Name", "a", "b", "c"]
+    narrowed = table(client.post(f"{url}&search={b.name}", {"_export": "1", "ids": ids}).content)
+    assert narrowed == [["Name", "Currency", "Competitors"]], (
+        "a ticked row that the filters leave out stays out"
+    )
+    for bad in (["x"], ["9" * 30]):
+        assert client.post(url, {"_export": "1", "ids": bad}).status_code == 400
+    for verb in ("ask", "1"):
+        assert web(cast.rep).post(url, {"_export": verb, "ids": [a.pk]}).status_code == 403

@@ -62,6 +62,9 @@ def cases(rows: dict[str, Any], cast: Cast) -> list[tuple[str, str, Any, str, An
         ("contacts:tasks", "kind", "call", "kind", "call"),
         ("contacts:tasks", "assignee", cast.manager.pk, "owner_id", cast.manager.pk),
         ("sales:deals", "amount", "12.50", "amount", 12.5),
+        ("sales:deals", "currency", "USD", "currency", "USD"),
+        ("sales:deals", "probability", "35", "probability", 35),
+        ("sales:deals", "competitors", "Acme, Bolt ,", "competitors", ["Acme", "Bolt"]),
         (
             "sales:deals",
             "expected_close",

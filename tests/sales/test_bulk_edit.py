@@ -1,16 +1,12 @@
 """One field of many deals: what is written, who may, what stays and why, and taking it back."""
 
 import datetime as dt
-import threading
 from collections.abc import Callable
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -24,37 +20,16 @@ from tests.conftest import Cast
 from tests.factories.contacts import CompanyFactory, ContactFactory
 from tests.factories.fields import CustomFieldFactory
 from tests.factories.sales import DealFactory, PipelineFactory
+from tests.sales.editing import HX, make, set_field, undo, whole
 
 pytestmark = pytest.mark.django_db
 Web = Callable[[User], Client]
-HX = {"HX-Request": "true"}
 
 
 @pytest.fixture
 def pipeline(db: None) -> Pipeline:
     Pipeline.objects.all().delete()
     return PipelineFactory(is_default=True, name="House")
-
-
-def set_field(client: Client, deals: list[Deal] | None, field: str, value: Any, **more: Any) -> Any:
-    chosen: dict[str, Any] = {"_all": "1"} if deals is None else {"ids": [str(deal.pk) for deal in deals]}
-    data = {"_bulk": "edit", "_confirmed": "1", "field": field, "value": value, **chosen, **more}
-    return client.post(reverse("sales:deals") + "?view=all", data, headers=HX)
-
-
-def undo(client: Client, edit: BulkEdit | None = None) -> str:
-    edit = edit or BulkEdit.objects.latest("pk")
-    return str(client.post(reverse("workspace:edit-undo", args=[edit.pk]), headers=HX).content.decode())
-
-
-def make(cast: Cast, pipeline: Pipeline, **more: Any) -> Deal:
-    return DealFactory(pipeline=pipeline, **{"owner": cast.rep, "team": cast.north, **more})
-
-
-def whole(*deals: Deal) -> list[dict[str, Any]]:
-    """Everything a deal holds, but for the version and the moment of its last change."""
-    rows = Deal.objects.filter(pk__in=[deal.pk for deal in deals]).order_by("pk").values()
-    return [{k: v for k, v in row.items() if k not in {"version", "updated_at"}} for row in rows]
 
 
 VALUES = [
@@ -333,85 +308,3 @@ def test_all_that_match_are_a_job_that_a_killed_worker_leaves_whole(
     assert edits.edit_run(edit.pk) == "undone"
     assert Deal.objects.filter(stage=offer).get().name == "there"
     assert list(Deal.objects.filter(name="theirs").values_list("stage__name", "version")) == [("Lead", 1)]
-
-
-def test_an_edit_costs_the_same_statements_for_more_rows(cast: Cast, web: Web, pipeline: Pipeline) -> None:
-    client = web(cast.admin)
-    offer, contract = pipeline.stages.all()[1:]
-
-    def cost(size: int, field: str, value: Any) -> tuple[int, int]:
-        deals = [make(cast, pipeline) for _n in range(size)]
-        for deal in deals:
-            DealContact.objects.create(deal=deal, contact=ContactFactory(owner=cast.rep))
-        with CaptureQueriesContext(connection) as there:
-            assert set_field(client, deals, field, value).status_code == 200
-        with CaptureQueriesContext(connection) as back:
-            undo(client)
-        return len(there), len(back)
-
-    for field, value in (("stage", offer.pk), ("lost", "x"), ("amount", "3"), ("owner", cast.rep2.pk)):
-        cost(1, field, value)
-        few, many = cost(2, field, value), cost(15, field, value)
-        # one more: what the process remembers of the organisation for a while
-        assert all(there <= before + 1 for before, there in zip(few, many, strict=True)), field
-        assert max(many) < 40, field
-    assert contract.deals.count() == 0
-
-
-def at_once(calls: list[tuple[Callable[[Client, int], None], Client, int]]) -> list[BaseException]:
-    """Every call in a thread and a connection of its own; what they raised."""
-    errors: list[BaseException] = []
-
-    def run(call: Callable[[Client, int], None], client: Client, turn: int) -> None:
-        try:
-            call(client, turn)
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            connection.close()
-
-    work = [threading.Thread(target=run, args=each) for each in calls]
-    for thread in work:
-        thread.start()
-    for thread in work:
-        thread.join()
-    return errors
-
-
-@pytest.mark.django_db(transaction=True)
-def test_edits_that_meet_on_the_same_deals_lose_nothing(cast: Cast, web: Web) -> None:
-    pipeline = PipelineFactory()
-    stages = list(pipeline.stages.all())
-    deals = [make(cast, pipeline) for _n in range(6)]
-
-    def mover(client: Client, turn: int) -> None:
-        for n in range(6):
-            assert set_field(client, deals, "stage", stages[(n + turn) % 3].pk).status_code == 200
-
-    def valuer(client: Client, turn: int) -> None:
-        for n in range(6):
-            assert set_field(client, None, "amount", f"{turn}{n}").status_code == 200
-            undo(client, BulkEdit.objects.filter(key="amount").latest("pk"))
-
-    def dropper(client: Client, turn: int) -> None:
-        for n in range(12):
-            deal_move(deal=deals[n % 6], stage=stages[(n + turn) % 3], position=n % 3, actor=person(cast.rep))
-
-    calls = [(mover, 0), (mover, 1), (valuer, 3), (dropper, 2)]
-    errors = at_once([(call, web(cast.manager), turn) for call, turn in calls])
-    assert errors == []
-    assert Activity.objects.filter(kind="deal.moved").count() == StageChange.objects.count()
-    for deal in deals:
-        moves = StageChange.objects.filter(deal=deal).order_by("id").values_list("from_stage", "to_stage")
-        said = Activity.objects.filter(kind="deal.updated", subject_id=deal.pk).order_by("id")
-        amounts = [[v and Decimal(v) for v in each.payload["changes"]["amount"]] for each in said]
-        fresh = Deal.objects.get(pk=deal.pk)
-        for steps in (list(moves), amounts):
-            assert all(step[1] == following[0] for step, following in pairwise(steps)), (
-                "each knew of the last"
-            )
-        assert moves[len(moves) - 1][1] == fresh.stage_id, "the history ends where the deal stands"
-        assert fresh.version >= 1 + len(moves) + len(amounts)
-    for stage in stages:
-        ranks = list(Deal.objects.filter(stage=stage).values_list("position", flat=True))
-        assert len(ranks) == len(set(ranks)), "no two cards of a column share a place"

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from django.db import OperationalError, connection, transaction
 from django.db.models import F
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.utils import timezone
 from django.utils.html import conditional_escape
 from django.utils.text import slugify
@@ -25,6 +25,7 @@ from crmcem.lib.errors import DomainError
 from crmcem.lib.exporting import cell, guarded_rows
 from crmcem.lib.keyset import keyset_walk
 from crmcem.lib.spreadsheets import guarded
+from crmcem.lib.web.bulk import numbers
 from crmcem.lib.web.columns import Column
 
 #: up to so many rows a click is answered with the file itself
@@ -91,6 +92,13 @@ def keeper() -> Keeper:
 def scope_of(page: Any) -> str:
     """Who reads a list does not yet carry it away: the scope ``area:export``."""
     return f"{page.scope.partition(':')[0]}:export"
+
+
+def ticked(sent: QueryDict) -> list[int] | None:
+    """The ids of the ticked rows that a file is asked of; None for the whole list. Raises DomainError."""
+    if sent.get("_all") == "1" or "ids" not in sent:
+        return None
+    return numbers(sent.getlist("ids"))
 
 
 def count(page: Any, limit: int = DIRECT_ROWS) -> int | None:

@@ -75,6 +75,8 @@ class ListPage(ScopedView, View):
     count_cap: ClassVar[int] = COUNT_CAP
     empty: ClassVar[Empty] = Empty("list", "", "")
     template_name: ClassVar[str] = "components/list_page.html"
+    #: the ticked rows, where only these are carried away
+    only: list[int] | None = None
 
     def rows(self) -> QuerySet[Any]:
         """Every row that the person may see, with what the columns need (``select_related``, ``only``)."""
@@ -117,7 +119,7 @@ class ListPage(ScopedView, View):
             return conditions.panel(self)
         try:
             if part == "export":
-                return self.respond("components/list_export.html", self.export_context())
+                return self.export_dialog()
             if "_cell" in request.GET:
                 return inline.show(self, request.GET["_cell"], request.GET.get("_row", ""))
             context, status = self.context(), 200
@@ -128,8 +130,9 @@ class ListPage(ScopedView, View):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """A bulk action: first what it will do to how many, then, confirmed, the action itself. Or an export."""
-        if request.POST.get("_export") == "1":
-            return self.export()
+        if "_export" in request.POST:
+            self.only = exports.ticked(request.POST)
+            return self.export() if request.POST["_export"] == "1" else self.export_dialog()
         if "conditions_do" in request.POST and self.has_builder:
             return conditions.answer(self)
         if "_cell" in request.POST:
@@ -148,14 +151,24 @@ class ListPage(ScopedView, View):
         if not self.may_export:
             raise PermissionDenied
         formats = [(each.label, self.query.url(file=each.key)) for each in self.export_formats]
-        return {"list": self, "query": self.query, "rows": exports.count(self), "formats": formats}
+        return {
+            "list": self,
+            "query": self.query,
+            "rows": exports.count(self),
+            "formats": formats,
+            "ids": self.only,
+        }
+
+    def export_dialog(self) -> HttpResponse:
+        """What the file of the list, or of its ticked rows, would hold."""
+        return self.respond("components/list_export.html", self.export_context())
 
     def export(self) -> HttpResponse:
         """The list as a file: at once where it is small, else as a job that makes it."""
         if not self.may_export:
             raise PermissionDenied
         self.filtered()  # what is wrong with the URL is said before a job begins
-        if exports.count(self) is None:
+        if self.only is None and exports.count(self) is None:
             return redirect(exports.keeper().begin(actor=self.actor, page=self))
         return exports.answer(self)
 
@@ -205,7 +218,8 @@ class ListPage(ScopedView, View):
 
     def filtered(self) -> QuerySet[Any]:
         """The rows that match the URL. Raises DomainError naming each filter that is wrong."""
-        return _matching(self.filterset) if self.filter_params else self.rows()
+        found = _matching(self.filterset) if self.filter_params else self.rows()
+        return found if self.only is None else found.filter(pk__in=self.only)
 
     def narrowed(self, conditions: str) -> QuerySet[Any]:
         """The rows that the URL would give with these conditions. Raises DomainError as ``filtered`` does."""

@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views import View
 
 from crmcem.lib.actors import person
+from crmcem.lib.bulk_edits import automations_warning, editors
 from crmcem.lib.errors import DomainError
 from crmcem.lib.web.htmx import is_fragment, render_page, trigger
 from crmcem.workspace.models import BulkEdit
@@ -30,6 +31,12 @@ class EditView(LoginRequiredMixin, View):
         row: BulkEdit = get_object_or_404(BulkEdit.objects.visible_to(user_of(self.request)), pk=pk)
         return row
 
+    def automations(self, edit: BulkEdit) -> str:
+        """What an undo does not reach, where something was changed."""
+        if edit.is_open or not edit.changed or edit.model not in editors:
+            return ""
+        return automations_warning(editors[edit.model], edit.key, user_of(self.request))
+
     def page(self, edit: BulkEdit, error: str = "") -> HttpResponse:
         done = edit.restored if edit.status == BulkEdit.Status.UNDOING else edit.rows_done
         total = edit.changed if edit.status == BulkEdit.Status.UNDOING else edit.rows_total
@@ -39,6 +46,7 @@ class EditView(LoginRequiredMixin, View):
             "percent": min(99, 100 * done // max(total, done, 1)),
             "same": edit.rows_done - edit.changed - edit.failed,
             "kept": edit.changed - edit.restored,
+            "automations": self.automations(edit),
             "error": error,
         }
         response = render_page(self.request, "workspace/edit.html", context, "workspace/edit_body.html")
