@@ -25,7 +25,6 @@ from crmcem.lib.actors import Actor
 from crmcem.lib.bulk_edits import Editor, automations_warning
 from crmcem.lib.keyset import capped_count
 from crmcem.lib.web.bulk import BulkAction, BulkDone
-from crmcem.lib.web.cells import grouped
 from crmcem.workspace.services.edits import edit_begin
 
 #: the dialog is drawn anew with the input of the field that is chosen
@@ -139,9 +138,15 @@ def forecast_text(editor: Editor, key: str, value: Any, rows: Any, page: Any) ->
     count, exact = capped_count(rows.filter(editor.differing(key=key, value=value) & can), page.count_cap)
     stays = [(capped_count(rows.filter(q), page.count_cap), text) for q, text in barred]
     told = [text % {"count": page.counted(*found)} for found, text in stays if found[0]]
+    whole, known = capped_count(rows, page.count_cap)
+    others = not known or not exact or whole > count + sum(found[0] for found, _text in stays)
     if count or not exact:
-        first = _("%(count)s of them will change; others have this value already.")
-        first %= {"count": grouped(count) if exact else page.counted(count, exact)}
+        first = (
+            _("%(count)s of them will change; others have this value already.")
+            if others
+            else _("%(count)s of them will change.")
+        )
+        first %= {"count": page.counted(count, exact)}
     else:
         first = _("None of them will change.") if told else _("All of them have this value already.")
     return " ".join([first, *told])
