@@ -286,7 +286,7 @@ def register_actions() -> None:
             "add_tag",
             gettext_lazy("Add a tag"),
             "tag",
-            (Parameter("tag", gettext_lazy("Tag")),),
+            (Parameter("tag", gettext_lazy("Tag"), "tag"),),
             _add_tag,
             _preview_tag,
             _validate_tag,

@@ -39,7 +39,7 @@ class Run(Protocol):
 class Parameter:
     """One setting of an action, as the form and the definition's validation need it.
 
-    ``type``: text, longtext, number, choice, template, survey, user … ; ``choices`` a callable giving
+    ``type``: text, longtext, tag, number, choice, template, survey, user … ; ``choices`` a callable giving
     ``[(value, label)]``.
     """
 

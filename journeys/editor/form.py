@@ -46,6 +46,7 @@ class Input:
     options: str = ""  # id of a datalist
     refresh: bool = False  # a change redraws the form
     focus: bool = False
+    tags: str = ""  # how many tags are typed (``one`` or ``many``), which are completed
 
     @property
     def id(self) -> str:
@@ -246,7 +247,8 @@ class Form:
             return self.input(name, _("Value"), "select", choices=choices)
         if spec is not None and spec.type.value == "boolean" and arity is Arity.ONE:
             return self.input(name, _("Value"), "select", choices=[("true", _("yes")), ("false", _("no"))])
-        return self.input(name, _("Value"), placeholder=_placeholder(spec, arity))
+        tags = "many" if spec is not None and spec.name == "tags" and arity is Arity.MANY else ""
+        return self.input(name, _("Value"), placeholder=_placeholder(spec, arity), tags=tags)
 
     def property(self, n: int) -> Line:
         head = f"where-{n}-"
@@ -346,9 +348,9 @@ class Form:
         text = _("Merge fields such as {{ contact.first_name }} are filled in.")
         if parameter.type in _LONG or (parameter.type == "template" and parameter.key in _AREAS):
             kind = "area"
-        return self.input(
-            name, label, kind, required=required, help=text if parameter.type == "template" else ""
-        )
+        hint = text if parameter.type == "template" else ""
+        tags = "one" if parameter.type == "tag" else ""
+        return self.input(name, label, kind, required=required, help=hint, tags=tags)
 
 
 def _placeholder(spec: Any, arity: Arity) -> str:

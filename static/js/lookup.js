@@ -1,5 +1,6 @@
 // Choosing a record by typing: [data-lookup] holds a hidden input with the id and a text input that finds it.
-// With [data-many] there is no id: words are typed with commas between them, and the last one is completed.
+// With [data-many] there is no id: words are typed with commas between them, and the last one is completed;
+// with [data-many=one] it is one word, which is completed.
 const WAIT = 150;
 const timers = new WeakMap();
 const asked = new WeakMap();
@@ -10,6 +11,7 @@ const parts = (box) => ({
   list: box.querySelector(".lookup-list"),
 });
 const many = (box) => "many" in box.dataset;
+const one = (box) => box.dataset.many === "one";
 const lastWord = (text) => text.value.slice(text.value.lastIndexOf(",") + 1).trim();
 const options = (list) => [...list.querySelectorAll(".lookup-option")];
 
@@ -37,7 +39,7 @@ function choose(box, option) {
   const { id, text } = parts(box);
   if (many(box)) {
     const before = text.value.slice(0, text.value.lastIndexOf(",") + 1);
-    text.value = `${before}${before ? " " : ""}${option.dataset.text}, `;
+    text.value = one(box) ? option.dataset.text : `${before}${before ? " " : ""}${option.dataset.text}, `;
     text.dispatchEvent(new Event("change", { bubbles: true }));
     return close(box);
   }
@@ -49,7 +51,7 @@ function choose(box, option) {
 
 async function look(box) {
   const { text, list } = parts(box);
-  const words = many(box) ? lastWord(text) : text.value.trim();
+  const words = many(box) && !one(box) ? lastWord(text) : text.value.trim();
   if (!words) return close(box);
   const mine = (asked.get(box) ?? 0) + 1;
   asked.set(box, mine);

@@ -11,6 +11,7 @@ from contacts.models import Segment
 from contacts.services.segments import segment_create
 from contacts.services.tagging import tags_keep
 from crmcem.lib.actors import person
+from journeys.services.automations import automation_create
 from tests.browser.looking import looks, settle
 from tests.conftest import Cast
 from tests.factories.contacts import CompanyFactory, ContactFactory
@@ -203,6 +204,38 @@ def test_tags_are_completed(cast: Cast, page: Open) -> None:
     tab.keyboard.press("ArrowDown")
     tab.keyboard.press("Enter")
     assert built(tab)["all"][0]["value"] == ["vip", "wholesale"]
+
+
+def test_tags_are_completed_in_automations_too(cast: Cast, page: Open) -> None:
+    ContactFactory(tags=["wholesale", "white label"])
+    tags_keep()
+    definition = {
+        "trigger": {"type": "event", "event": "order.placed"},
+        "conditions": {"field": "tags", "op": "has_any", "value": ["vip"]},
+        "steps": [{"key": "a", "type": "action", "action": "add_tag", "parameters": {"tag": "x"}}],
+    }
+    row = automation_create(name="A", definition=definition, actor=person(cast.cx))
+    tab = page(cast.cx)
+    tab.goto(f"/automations/{row.pk}/edit/")
+    tab.locator("[name=cond-0-value]").press("End")
+    tab.keyboard.type(", whol")
+    expect(tab.locator(".lookup-option")).to_have_count(1)
+    tab.keyboard.press("ArrowDown")
+    tab.keyboard.press("Enter")
+    expect(tab.locator("[name=cond-0-value]")).to_have_value("vip, wholesale, ")
+    tab.locator("[name=step-0-p-tag]").fill("")
+    tab.locator("[name=step-0-p-tag]").press_sequentially("wh")
+    expect(tab.locator(".lookup-list:visible .lookup-option")).to_have_count(2)
+    tab.locator(".lookup-list:visible .lookup-option", has_text="white label").click()
+    expect(tab.locator("[name=step-0-p-tag]")).to_have_value("white label")
+    assert looks(tab) == []
+    tab.get_by_role("button", name="Save").first.click()
+    tab.wait_for_url(f"**/automations/{row.pk}/")
+    row.refresh_from_db()
+    assert row.current_version is not None
+    saved = row.current_version.definition
+    assert saved["conditions"] == {"all": [{"field": "tags", "op": "has_any", "value": ["vip", "wholesale"]}]}
+    assert saved["steps"][0]["parameters"] == {"tag": "white label"}
 
 
 def test_without_scripts_the_json_is_the_form(cast: Cast, page: Open) -> None:
