@@ -28,7 +28,11 @@ OBJECTS = ["contacts", "companies"]
 
 
 class ReportField(serializers.DictField):
-    """What a dry run found: how many rows (``rows``) would ``create``, ``update``, change nothing (``skip``), fail."""
+    """What a dry run found: how many rows (``rows``) would ``create``, ``update``, change nothing (``skip``), fail.
+
+    ``alike``, where there are any: rows that would make a record though one that looks like it is there, their
+    ``count`` and the first of them as ``rows`` of ``{row, name, record}``.
+    """
 
     child = serializers.JSONField()
 
@@ -104,11 +108,17 @@ class NewFieldsField(MappingField):
 
 
 class ImportRequest(StrictMixin, serializers.Serializer[Any]):
-    """A file (CSV, TSV or XLSX) and what is in it. Without ``mapping`` it is guessed; ``start=false`` leaves a draft.
+    """A file (CSV, TSV, XLSX, vCards) and what is in it. Without ``mapping`` it is guessed; ``start=false``: a draft.
 
     ``sheet`` names the sheet of a spreadsheet; without it the first one with rows is read. ``separator`` parts several
     values in a cell (addresses, numbers, tags). ``make_companies=false`` refuses rows that name an unknown company.
     ``dry_run=true`` judges every row without writing anything, and leaves a draft with a ``report``.
+
+    Fields are those of the record, ``custom.key``, and parts of a contact: an address (``street``, ``postal_code``,
+    ``city``, ``region``, ``country`` by code or name, ``address_kind``), ``more_addresses`` (one on each line: kind;
+    street; postal code; city; region; country), ``profiles`` (web addresses and ``network: name``, between them a bar
+    or a line break), a network in its own column (``profile_linkedin`` …), and ``note`` (``interactions:write``). A
+    part that the contact has is left alone; an address of the same kind takes what the row says.
     """
 
     file = serializers.FileField(allow_empty_file=True, max_length=1000)

@@ -8,7 +8,8 @@ from django.db import connection, transaction
 from contacts.models import ImportJob
 from crmcem.lib.actors import Actor, acting
 
-from . import companies_sql, contacts_sql
+from . import companies_sql, contacts_sql, parts_sql
+from .alike import alike_in
 from .cleaning import Chunk, RowError
 from .commit import LEASE_SECONDS, LeaseLost, differing, match
 from .staging import by_hash, prepare, save_errors, stage
@@ -27,39 +28,45 @@ SELECT count(*) FROM import_plan p WHERE NOT EXISTS (SELECT 1 FROM import_change
 def check_chunk(job: ImportJob, chunk: Chunk) -> None:
     """Count what the chunk would do into ``job.report``, and keep why rows would fail. Nothing else is written.
 
-    Raises LeaseLost where another worker has counted it, or the dry run was stopped.
+    Raises LeaseLost where another worker has counted it, or the dry run was stopped, even if one was begun anew.
     """
     errors = list(chunk.errors)
     created = updated = 0
     refused: list[RowError] = []
     with acting(Actor("import", job.pk, job.owner)), connection.cursor() as cursor:
+        alike: dict[str, Any] = job.report.get("alike", {})
         if chunk.count:
-            created, updated, refused = _judged(cursor, job, chunk)
+            created, updated, refused, alike = _judged(cursor, job, chunk)
         failed = len(chunk.failed) + len(refused)
         save_errors(cursor, job.pk, sorted([*errors, *refused], key=lambda error: error.row))
         before = job.report
         skipped = chunk.end - chunk.start - created - updated - failed
         counts = {"create": created, "update": updated, "skip": skipped, "failed": failed}
-        report = {name: before[name] + count for name, count in counts.items()} | {"rows": chunk.end}
+        report: dict[str, Any] = {name: before[name] + count for name, count in counts.items()}
+        report |= {"rows": chunk.end} | ({"alike": alike} if alike.get("count") else {})
         cursor.execute(
             """UPDATE contacts_importjob
             SET report = %s::jsonb, claimed_until = clock_timestamp() + make_interval(secs => %s)
-            WHERE id = %s AND status = 'checking' AND (report ->> 'rows')::int = %s""",
-            [orjson.dumps(report).decode(), LEASE_SECONDS, job.pk, chunk.start],
+            WHERE id = %s AND status = 'checking' AND checks = %s AND (report ->> 'rows')::int = %s""",
+            [orjson.dumps(report).decode(), LEASE_SECONDS, job.pk, job.checks, chunk.start],
         )
         if not cursor.rowcount:
             raise LeaseLost
     job.report = report
 
 
-def _judged(cursor: Any, job: ImportJob, chunk: Chunk) -> tuple[int, int, list[RowError]]:
-    """How many rows would create and update, and those that would be refused; everything is rolled back."""
+def _judged(cursor: Any, job: ImportJob, chunk: Chunk) -> tuple[int, int, list[RowError], dict[str, Any]]:
+    """How many rows would create and update, those that would be refused, and what looks alike (``alike_in``).
+
+    Everything is rolled back.
+    """
     contacts = job.object == "contacts"
     sql: Any = contacts_sql if contacts else companies_sql
     with transaction.atomic():
         prepare(cursor)
         stage(cursor, job.object, chunk)
         refused = match(cursor, job, chunk)
+        alike = alike_in(cursor, job)
         cursor.execute("DELETE FROM import_match WHERE found IS NULL AND problem IS NULL")
         created: int = cursor.rowcount
         with by_hash(cursor):
@@ -69,5 +76,7 @@ def _judged(cursor: Any, job: ImportJob, chunk: Chunk) -> tuple[int, int, list[R
         if contacts:
             cursor.execute(_BESIDE)
             updated += cursor.fetchone()[0]
+        if contacts and chunk.has_parts:
+            updated += parts_sql.plan_parts(cursor, chunk)
         transaction.set_rollback(True)
-    return created, updated, refused
+    return created, updated, refused, alike

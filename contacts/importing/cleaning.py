@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from contacts.models import Company, Contact, ImportJob
 from crmcem.lib.cleaning import Bad
 
+from . import parts
 from .fields import BETWEEN, MAX_VALUES, bare, cleaner_for, split_name, target
 from .plain import LOOKS, Look
 from .reading import Row
@@ -58,6 +59,8 @@ Error = tuple[str, str, str]
 _Values = dict[str, Sequence[Any]]
 #: Between the staged values: no clean text has it, so hardly any needs quotes.
 SEPARATOR = "\x1f"
+#: where the parts of the rows stand among their values
+_PARTS = "parts"
 _COMPANY_KEYS = ("company_external_id", "company_domain", "company")
 #: what the columns fill that have no column of their own
 _FILLS = {"full_name": ("first_name", "last_name"), "owner": ("owner_id",)} | dict.fromkeys(
@@ -93,10 +96,16 @@ class Chunk:
     companies: dict[tuple[str | None, ...], int] = field(default_factory=dict)
     #: further addresses and numbers: (row, kind, value)
     points: list[tuple[int, str, str]] = field(default_factory=list)
+    #: the parts of people as lines for COPY (``parts.COLUMNS``)
+    parts: io.StringIO = field(default_factory=io.StringIO)
     errors: list[RowError] = field(default_factory=list)
     failed: set[int] = field(default_factory=set)
     #: the staged rows as they were read: their numbers and their columns, some hundreds of rows each
     read: list[tuple[Sequence[int], Sequence[Sequence[str]]]] = field(default_factory=list)
+
+    @property
+    def has_parts(self) -> bool:
+        return self.parts.tell() > 0
 
     def cells(self, number: int) -> list[str]:
         """The cells of a staged row as they were read."""
@@ -179,6 +188,7 @@ class Cleaner:
         self.simple: list[_Column] = []
         self.custom: list[_Column] = []
         self.special: list[_Column] = []
+        self.parts: list[_Column] = []
         self.keys = ("external_id", "email") if self.kind == "contacts" else ("external_id", "domain")
         self.seen = {name: Hashes() for name in (*self.keys, "name")}
         for index, column in enumerate(job.columns):
@@ -189,6 +199,8 @@ class Cleaner:
             plan = self.simple if key in COLUMNS[self.kind] else self.special
             if key.startswith("custom."):
                 plan = self.custom
+            elif found.part:
+                plan = self.parts
             clean = cleaner_for(found, country, job.separator)
             between = BETWEEN.get(key, "") if self.kind == "contacts" else ""
             plan.append(_Column(index, key, clean, LOOKS.get(key), between and (job.separator or between)))
@@ -233,6 +245,8 @@ class Cleaner:
         numbers = [row.number for row in rows]
         chunk.names = self.names
         write_lines(chunk.staged, [numbers, *(values[name] for name in self.names)])
+        if self.parts:
+            parts.write(chunk.parts, numbers, values[_PARTS])
         chunk.count += len(rows)
         chunk.read.append((numbers, list(zip(*(row.cells for row in rows), strict=True))))
 
@@ -254,6 +268,11 @@ class Cleaner:
                 column.key: column.values(rows, columns[column.index], faults) for column in self.special
             }
             self._special(rows, values, special, faults, chunk)
+        if self.parts:
+            own = {column.key: column.values(rows, columns[column.index], faults) for column in self.parts}
+            values[_PARTS], wrong = parts.gathered(len(rows), own)
+            for index, *error in wrong:
+                faults.add(rows[index], (error[0], error[1], error[2]))
         return values
 
     def _special(

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from contacts.models import Company, Contact, ImportJob
 from crmcem.lib.actors import Actor, acting
 
-from . import companies_sql, contacts_sql
+from . import companies_sql, contacts_sql, parts_sql
 from .cleaning import Chunk, RowError
 from .staging import by_hash, by_index, prepare, save_errors, stage, stage_points, visible_where
 
@@ -117,6 +117,12 @@ def _refusal(row: int, problem: str, chunk: Chunk) -> RowError:
             "company",
             _("Several companies have this name. Name its domain or its external id in a column of its own."),
         ),
+        "name_ambiguous": (
+            "name",
+            _(
+                "Several companies are called that. Add the domain or the external id of the one that is meant."
+            ),
+        ),
         "company_unknown": (
             "company",
             _("There is no such company. Correct it, or let the import create companies that are unknown."),
@@ -148,6 +154,8 @@ def _write(cursor: Any, job: ImportJob, chunk: Chunk) -> tuple[int, int]:
             cursor.execute(statement)
     if created or updated:
         cursor.execute(sql.ACTIVITIES, {"job": job.pk})
+    if contacts and chunk.has_parts:
+        updated += parts_sql.write_parts(cursor, job, chunk)
     if contacts and chunk.points:
         cursor.execute(contacts_sql.MORE_POINTS, {"job": job.pk})
         updated += cursor.fetchone()[0]

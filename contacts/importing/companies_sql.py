@@ -98,12 +98,13 @@ MATCH = """
 CREATE TEMP TABLE import_match ON COMMIT DROP AS
 WITH found AS (
     SELECT s.row, s.external_id, x.id AS by_id, d.company_id AS by_domain,
-           CASE WHEN x.id IS NULL AND d.company_id IS NULL THEN n.id END AS by_name
+           CASE WHEN x.id IS NULL AND d.company_id IS NULL THEN n.id END AS by_name,
+           x.id IS NULL AND d.company_id IS NULL AND n.many AS many
     FROM import_stage s
     LEFT JOIN contacts_company x ON x.external_id = s.external_id
     LEFT JOIN contacts_companydomain d ON d.domain = s.domain
     LEFT JOIN LATERAL (
-        SELECT min(contacts_company.id) AS id FROM contacts_company
+        SELECT min(contacts_company.id) AS id, count(*) > 1 AS many FROM contacts_company
         WHERE contacts_company.name = s.name AND {visible}
           AND (s.external_id IS NULL OR contacts_company.external_id IS NULL)
           AND (s.domain IS NULL OR contacts_company.domain IS NULL)
@@ -119,8 +120,9 @@ SELECT r.row, r.found, CASE
         THEN CASE WHEN r.by_id IS NULL THEN 'domain_taken' ELSE 'external_id_taken' END
     WHEN r.by_id IS NULL AND r.external_id IS NOT NULL AND contacts_company.external_id IS NOT NULL
         THEN 'domain_taken'
-    WHEN r.found IS NOT NULL AND r.place > 1 THEN 'duplicate_in_file'
     WHEN r.found IS NOT NULL AND %(mode)s = 'create' THEN 'exists'
+    WHEN r.many THEN 'name_ambiguous'
+    WHEN r.found IS NOT NULL AND r.place > 1 THEN 'duplicate_in_file'
     WHEN r.found IS NULL AND %(mode)s = 'update' THEN 'not_found'
 END AS problem
 FROM ranked r

@@ -5,12 +5,12 @@ sentence that says how to mend the cell.
 """
 
 import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy
 
 from contacts.custom.definitions import Definition, active, every
@@ -21,6 +21,9 @@ from contacts.validation import company_cleaners, contact_cleaners
 from crmcem.lib.cleaning import Cleaner, text
 from crmcem.lib.spreadsheets import FORMULA
 
+from . import parts
+from .folding import fold
+
 _KEY = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", re.ASCII)
 
 
@@ -28,7 +31,8 @@ _KEY = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", re.ASCII)
 class Target:
     """A field that a column can be mapped to. ``words`` are header names that mean it, folded (see ``fold``).
 
-    ``many``: it holds several values, and its cleaner takes a list of them too.
+    ``many``: it holds several values, and its cleaner takes a list of them too. ``part``: it becomes a row of its own
+    beside the contact (an address, a profile, a note), see ``parts``.
     """
 
     key: str
@@ -37,6 +41,7 @@ class Target:
     clean: Callable[[str], Cleaner]
     needs: str = ""
     many: bool = False
+    part: bool = False
 
 
 #: the signs between several addresses or numbers of one contact, where nobody has chosen one
@@ -52,16 +57,11 @@ def cleaner_for(found: Target, country: str, separator: str = "") -> Cleaner:
     return lambda value: clean([part.strip() for part in value.split(separator) if part.strip()])
 
 
-def fold(header: str) -> str:
-    """A header name for comparison: lower case ASCII letters and digits only."""
-    name = header.casefold().replace("ß", "ss").replace("ä", "ae").replace("ö", "oe").replace("ü", "ue")
-    return "".join(c for c in unicodedata.normalize("NFKD", name) if c.isascii() and c.isalnum())
-
-
 def bare(cell: str) -> str:
     """The value of a cell: blanks around it and the apostrophe that guards a formula taken away."""
     value = cell.strip()
-    if value[:1] == "'" and value.lstrip("'")[:1] in FORMULA and value != "'" * len(value):
+    behind = cell.lstrip().lstrip("'")[:1]  # a tab or return too, which is gone from the value
+    if value[:1] == "'" and behind and behind in FORMULA:
         return value[1:]
     return value
 
@@ -207,6 +207,85 @@ CONTACT_TARGETS = (
         "contacts:assign",
     ),
 )
+
+
+def _part(key: str, label: Any, words: str, clean: Cleaner, needs: str = "") -> Target:
+    names = frozenset([fold(key), *words.split()])
+    many = key == "profiles"
+    return Target(key, label, names, lambda country: clean, needs, many=many, part=True)
+
+
+def _network(network: str, name: str) -> Target:
+    """A column with the profile on one network, by its address or the name there."""
+    word = fold(name)
+    words = " ".join(f"{word}{more}" for more in ("url", "profile", "profil", "handle"))
+    words += " twitter twitterurl twitterhandle" if network == "x" else f" {word}"
+    return _part(
+        f"profile_{network}",
+        format_lazy(gettext_lazy("Profile: {network}"), network=name),
+        words,
+        parts.profile_on(network),
+    )
+
+
+#: what becomes rows of their own beside a contact
+PART_TARGETS = (
+    _part(
+        "street",
+        gettext_lazy("Address: street and number"),
+        "streetaddress streetname address address1 addressline1 postaladdress strasse strassennr strassehausnummer "
+        "strasseundhausnummer adresse anschrift postanschrift",
+        parts.ADDRESS["street"],
+    ),
+    _part(
+        "postal_code",
+        gettext_lazy("Address: postal code"),
+        "postcode zip zipcode plz postleitzahl",
+        parts.ADDRESS["postal_code"],
+    ),
+    _part("city", gettext_lazy("Address: city"), "town locality ort stadt wohnort", parts.ADDRESS["city"]),
+    _part(
+        "region",
+        gettext_lazy("Address: region"),
+        "state province county bundesland kanton provinz",
+        parts.ADDRESS["region"],
+    ),
+    _part(
+        "country",
+        gettext_lazy("Address: country (code or name)"),
+        "countrycode countryname land laendercode landeskennung",
+        parts.ADDRESS["country"],
+    ),
+    _part(
+        "address_kind",
+        gettext_lazy("Address: kind"),
+        "addresstype adressart adresstyp",
+        parts.ADDRESS["address_kind"],
+    ),
+    _part(
+        "more_addresses",
+        gettext_lazy(
+            "Further addresses (one on each line: kind; street; postal code; city; region; country)"
+        ),
+        "furtheraddresses otheraddresses weitereadressen weitereanschriften",
+        parts.addresses,
+    ),
+    _part(
+        "profiles",
+        gettext_lazy("Web addresses and profiles"),
+        "webaddress webaddresses profile socialprofiles socialmedia link links weblinks webadresse webadressen "
+        "internetadresse profil",
+        parts.profiles,
+    ),
+    *(_network(network, name) for network, name in parts.NETWORK_NAMES.items()),
+    _part(
+        "note",
+        gettext_lazy("Note"),
+        "notes comment comments remark remarks notiz notizen bemerkung bemerkungen kommentar anmerkung anmerkungen",
+        parts.notes,
+        "interactions:write",
+    ),
+)
 COMPANY_TARGETS = (
     _t(
         "external_id",
@@ -253,7 +332,10 @@ COMPANY_TARGETS = (
         "contacts:assign",
     ),
 )
-TARGETS: dict[str, tuple[Target, ...]] = {"contacts": CONTACT_TARGETS, "companies": COMPANY_TARGETS}
+TARGETS: dict[str, tuple[Target, ...]] = {
+    "contacts": (*CONTACT_TARGETS, *PART_TARGETS),
+    "companies": COMPANY_TARGETS,
+}
 
 
 #: what making a field on the way needs

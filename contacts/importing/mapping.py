@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,9 @@ from django.utils.translation import gettext as _
 
 from crmcem.lib.errors import DomainError, FieldError
 
-from .fields import NEW_FIELD, TARGETS, Target, custom_targets, fold, target
+from .fields import NEW_FIELD, TARGETS, Target, custom_targets, target
+from .folding import fold
+from .parts import PLACE_KEYS
 
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]{2,}")
 _PHONE = re.compile(r"'?(\+|00)[\d\s().\-/]{7,}")
@@ -26,21 +28,32 @@ def guess(kind: str, columns: Sequence[str], sample: Sequence[Sequence[str]]) ->
             mapping[column] = key
             taken.add(key)
 
+    fields = choices(kind)
     for column in columns:  # exact field names win over synonyms
         exact = target(kind, column.strip().lower())
-        if exact is not None and exact.needs != NEW_FIELD:
+        if exact is not None and exact.needs != NEW_FIELD and not exact.part:
             take(column, exact.key)
-    for wanted in choices(kind):
-        for column in columns:
-            if fold(column) in wanted.words:
-                take(column, wanted.key)
+    _by_words([wanted for wanted in fields if not wanted.part], columns, take)
     for index, column in enumerate(columns):
         values = [row[index].strip() for row in sample if index < len(row) and row[index].strip()]
         if kind == "contacts" and _mostly(_EMAIL, values):
             take(column, "email")
         elif _mostly(_PHONE, values):
             take(column, "phone")
+    # last, so that a custom field "City" stays what it was, and a column "Address" with e-mail addresses is theirs
+    _by_words([wanted for wanted in fields if wanted.part], columns, take)
+    if taken.isdisjoint(PLACE_KEYS):  # a country alone is no address
+        for column, key in mapping.items():
+            if key in {"region", "country", "address_kind"}:
+                mapping[column] = ""
     return mapping
+
+
+def _by_words(fields: Sequence[Target], columns: Sequence[str], take: Callable[[str, str], None]) -> None:
+    for wanted in fields:
+        for column in columns:
+            if fold(column) in wanted.words:
+                take(column, wanted.key)
 
 
 def _mostly(pattern: re.Pattern[str], values: Sequence[str]) -> bool:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
@@ -122,7 +123,8 @@ def _check(job: ImportJob) -> str:
             if job.rows_total is None:
                 convert(job, _heartbeat(job))
                 job.rows_total = _count(job)
-                ImportJob.objects.filter(pk=job.pk).update(rows_total=job.rows_total)
+                if not _mine(job).update(rows_total=job.rows_total):
+                    raise LeaseLost
             for chunk in _chunks(job, job.report["rows"]):
                 check_chunk(job, chunk)
                 if time.monotonic() - began >= TURN_SECONDS and chunk.end < job.rows_total:
@@ -135,10 +137,13 @@ def _check(job: ImportJob) -> str:
         job.report = {"error": _("The file is gone. Send it again.")}
     except SoftTimeLimitExceeded:
         return _hand_on(job)
-    ImportJob.objects.filter(pk=job.pk, status=ImportJob.Status.CHECKING).update(
-        status=ImportJob.Status.DRAFT, report=job.report, claimed_until=None
-    )
-    return ImportJob.Status.DRAFT
+    ended = _mine(job).update(status=ImportJob.Status.DRAFT, report=job.report, claimed_until=None)
+    return ImportJob.Status.DRAFT if ended else "busy"
+
+
+def _mine(job: ImportJob) -> QuerySet[ImportJob]:
+    """The job, unless it has gone on without this worker: to another status, or to another dry run."""
+    return ImportJob.objects.filter(pk=job.pk, status=job.status, checks=job.checks)
 
 
 def _undo(job: ImportJob) -> str:
@@ -161,7 +166,7 @@ def _undo(job: ImportJob) -> str:
 
 def _hand_on(job: ImportJob) -> str:
     """Give the lease back and queue the job behind what waits already."""
-    ImportJob.objects.filter(pk=job.pk, status=job.status).update(claimed_until=None)
+    _mine(job).update(claimed_until=None)
     soon(RUN, job.pk)
     return job.status
 
@@ -237,7 +242,7 @@ def _heartbeat(job: ImportJob) -> Callable[[], None]:
         last = time.monotonic()
         until = timezone.now() + timedelta(seconds=LEASE_SECONDS)
         with transaction.atomic():
-            if not ImportJob.objects.filter(pk=job.pk, status=job.status).update(claimed_until=until):
+            if not _mine(job).update(claimed_until=until):
                 raise LeaseLost
 
     return keep

@@ -56,7 +56,8 @@ def job_numbers(job: ImportJob) -> Iterator[int]:
 def convert(job: ImportJob, keep: Callable[[], None]) -> None:
     """Make ``job.rows`` of a file that is no CSV. ``keep`` is called now and then and may raise.
 
-    Whoever is killed here leaves the job as it was; of two at once one file is kept.
+    Whoever is killed here leaves the job as it was; of two at once one file is kept, and none of a sheet that is not
+    read any more.
     """
     if job.encoding not in MADE or job.rows:
         return
@@ -71,6 +72,6 @@ def convert(job: ImportJob, keep: Callable[[], None]) -> None:
         text.flush()
         job.rows.save(f"{uuid.uuid4().hex}.csv", File(target), save=False)
         text.detach()
-    if not ImportJob.objects.filter(pk=job.pk, rows="").update(rows=job.rows.name):
+    if not ImportJob.objects.filter(pk=job.pk, rows="", sheet=job.sheet).update(rows=job.rows.name):
         job.rows.delete(save=False)
         job.refresh_from_db(fields=["rows"])

@@ -136,7 +136,12 @@ def _value(key: str, clean: Any, raw: str) -> str:
     if key == "tags":  # staged as a literal of an array
         return "" if value is None else ", ".join(value[2:-2].split('","'))
     if isinstance(value, list):
-        return ", ".join(value)
+        return ", ".join(_part(each) for each in value)
     if isinstance(value, dict):
         return f"{value['amount']} {value['currency']}"
     return "" if value is None else str(value)
+
+
+def _part(value: Any) -> str:
+    """One of several values: a text, or the pieces of an address or profile."""
+    return value if isinstance(value, str) else ", ".join(filter(None, value))

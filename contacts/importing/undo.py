@@ -19,6 +19,7 @@ from crmcem.lib.actors import Actor, acting
 from . import companies_sql, contacts_sql
 from .commit import LEASE_SECONDS, LeaseLost
 from .staging import by_index, prepare, visible_where
+from .undo_parts import parts_back
 
 BATCH = 1000
 #: What the house itself says of a contact that exists is no work of anybody on it.
@@ -224,7 +225,14 @@ def undo_begin(job: ImportJob) -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute(_RANGE, {"begin": job.created_at, "end": end, "job": job.pk})
         first, last = cursor.fetchone()
-    return {"side": 0, "point": 0, "first": first or 0, "last": last or 0, "before": (last or 0) + 1}
+    return {
+        "side": 0,
+        "part": 0,
+        "point": 0,
+        "first": first or 0,
+        "last": last or 0,
+        "before": (last or 0) + 1,
+    }
 
 
 def undo_batch(job: ImportJob) -> bool:
@@ -246,7 +254,10 @@ def undo_batch(job: ImportJob) -> bool:
         if place["side"] >= len(SIDES):
             return False
         side = SIDES[place["side"]]
-        if place.get("point") is not None:
+        if place.get("part") is not None:
+            visible = _visible(SIDES[0], person)
+            deleted, restored, kept = 0, *parts_back(cursor, job, place, visible)
+        elif place.get("point") is not None:
             deleted, restored, kept = 0, *_take_points_back(cursor, job, place)
         else:
             deleted, restored, kept = _take_back(cursor, job, side, place)

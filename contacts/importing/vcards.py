@@ -3,7 +3,10 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from contacts.models import Address
 from crmcem.lib.vcards import Property, listed, parsed, plain, unfolded
+
+from .parts import NOTES, address_line, network_of, profile_text
 
 #: between several values of a cell; no value holds it
 BETWEEN = "|"
@@ -28,6 +31,8 @@ COLUMNS = [
     "Web address",
     "Note",
     "UID",
+    "Address kind",
+    "Further addresses",
 ]
 #: of one kind no more are read
 MOST = 20
@@ -38,8 +43,6 @@ _SIMPLE = {
     "TITLE": "Job title",
     "LANG": "Language",
     "TZ": "Time zone",
-    "URL": "Web address",
-    "NOTE": "Note",
     "UID": "UID",
     "X-CRMCEM-EXTERNAL-ID": "External id",
 }
@@ -90,9 +93,40 @@ def _structured(card: list[Property], cells: dict[str, str]) -> None:
     cells["Company"] = _first_of(card, "ORG", 1)[0]
     if not cells["Company"] and any(p.name == "KIND" and p.value.lower() == "org" for p in card):
         cells["Company"] = cells["Full name"]
-    box, more, street, city, region, code, country = _first_of(card, "ADR", 7)
-    cells["Street"] = "\n".join(filter(None, (street, more, box)))
-    cells["City"], cells["Region"], cells["Postal code"], cells["Country"] = city, region, code, country
+    places = [place for place in map(_place, _preferred(card, "ADR")) if any(place[1:])]
+    if places:
+        names = ("Address kind", "Street", "Postal code", "City", "Region", "Country")
+        cells |= dict(zip(names, places[0], strict=True))
+    cells["Further addresses"] = "\n".join(map(address_line, places[1:]))
+    cells["Web address"] = BETWEEN.join(dict.fromkeys(_pages(card)))
+    cells["Note"] = NOTES.join(plain(found.value).strip() for found in _preferred(card, "NOTE"))
+
+
+def _place(found: Property) -> tuple[str, ...]:
+    """Kind, street, postal code, city, region and country of an ADR; the kind only where the card is sure of it."""
+    parts = [part.strip() for part in listed(found.value)]
+    box, more, street, city, region, code, country = [*parts, *[""] * 7][:7]
+    [kind] = found.params.get("X-CRMCEM-KIND", [""])[:1]
+    if kind not in Address.Kind.values:
+        types = found.types()
+        kind = "home" if "home" in types and "work" not in types else ""
+    return kind, "\n".join(filter(None, (street, more, box))), code, city, region, country
+
+
+def _pages(card: list[Property]) -> Iterator[str]:
+    """Web addresses, and profiles as ``parts.profiles`` reads them."""
+    for found in card:
+        value = _clean(plain(found.value)).removeprefix("x-apple:")
+        if found.name == "URL" and value:
+            yield value
+        elif found.name in {"X-SOCIALPROFILE", "SOCIALPROFILE"} and value:
+            named = [*found.params.get("SERVICE-TYPE", ()), *found.params.get("TYPE", ())]
+            network = next(filter(None, map(network_of, named)), "")
+            user = found.params.get("X-USER") or found.params.get("USERNAME")
+            if network and user:
+                yield profile_text(network, _clean(user[0]), value if "://" in value else "")
+            else:
+                yield f"{network}: {value}" if network else value
 
 
 def _first_of(card: list[Property], name: str, count: int) -> list[str]:

@@ -1,7 +1,15 @@
 from .customers import Company, Contact, ContactPoint, Lifecycle
 from .duplicates import DuplicateKey, DuplicatePair, DuplicateScan
 from .fields import CustomField, FieldLayout
-from .importing import ImportFix, ImportJob, ImportKept, ImportMapping, ImportPoint, ImportRowError
+from .importing import (
+    ImportFix,
+    ImportJob,
+    ImportKept,
+    ImportMapping,
+    ImportPart,
+    ImportPoint,
+    ImportRowError,
+)
 from .merging import MergeRecord, MergeStep
 from .messages import Message
 from .milestones import Milestone, MilestoneDay
@@ -46,6 +54,7 @@ __all__ = [
     "ImportJob",
     "ImportKept",
     "ImportMapping",
+    "ImportPart",
     "ImportPoint",
     "ImportRowError",
     "Interaction",

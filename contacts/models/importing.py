@@ -17,7 +17,8 @@ class ImportJob(models.Model):
     where the one that was sent is no CSV: ``sheet`` of a spreadsheet, one of ``sheets``. ``separator`` parts several
     values in a cell; without it any of the usual signs does. Without ``make_companies`` an unknown one is an error.
     ``new_fields`` says of which type a custom field is made that the mapping names. ``report`` is what a dry run found:
-    ``{rows, create, update, skip, failed}``, or ``{error}``. ``mapped_like`` names the import whose mapping was taken.
+    ``{rows, create, update, skip, failed, alike}``, or ``{error}``; ``checks`` counts the dry runs that were begun, so
+    that a worker that is still at an earlier one knows it. ``mapped_like`` names the import whose mapping was taken.
     """
 
     class Status(models.TextChoices):
@@ -68,6 +69,7 @@ class ImportJob(models.Model):
     new_fields = models.JSONField(default=dict, db_default={})
     mapped_like = models.CharField(max_length=255, blank=True, default="", db_default="")
     report = models.JSONField(default=dict, db_default={}, editable=False)
+    checks = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.DRAFT)
     rows_total = models.PositiveIntegerField(null=True)
     rows_done = models.PositiveIntegerField(default=0)
@@ -192,6 +194,30 @@ class ImportPoint(models.Model):
 
     def __str__(self) -> str:
         return f"{self.contact_id}: {self.point_id}"
+
+
+class ImportPart(models.Model):
+    """An address, profile or note that an import added to (``made``) or changed at a contact that existed.
+
+    The audit has what it was before, but not whose part it is. ``counted``: the contact counted as updated by its parts
+    alone. Bare ids: both rows may be gone by then.
+    """
+
+    job = models.ForeignKey(ImportJob, models.CASCADE, related_name="+", db_index=False)
+    contact_id = models.BigIntegerField()
+    entity = models.CharField(max_length=8)
+    part_id = models.BigIntegerField()
+    made = models.BooleanField()
+    counted = models.BooleanField()
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = _("part added or changed by an import")
+        verbose_name_plural = _("parts added or changed by imports")
+        indexes = [models.Index(fields=["job", "contact_id"], name="importpart_job")]
+
+    def __str__(self) -> str:
+        return f"{self.contact_id}: {self.entity} {self.part_id}"
 
 
 class ImportKept(models.Model):

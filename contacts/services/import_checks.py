@@ -36,8 +36,9 @@ def import_check(*, job: ImportJob, actor: Actor, **chosen: Any) -> ImportJob:
         ImportRowError.objects.filter(job=job).delete()
         job.status = ImportJob.Status.CHECKING
         job.report = dict(NO_COUNTS)
+        job.checks += 1
         job.claimed_until = None
-        job.save(update_fields=[*fields, "status", "report", "claimed_until"])
+        job.save(update_fields=[*fields, "status", "report", "checks", "claimed_until"])
         soon(RUN, job.pk)
     return job
 

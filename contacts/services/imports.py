@@ -93,12 +93,22 @@ def _map(job: ImportJob, shape: Shape, actor: Actor, *, settings_too: bool) -> N
     """Map the columns as they were mapped the last time, or by a guess."""
     known = mapping_remembered(kind=job.object, columns=shape.columns, actor=actor)
     if known is None:
-        job.mapping, job.mapped_like = mappings.guess(job.object, shape.columns, shape.sample), ""
+        guessed = mappings.guess(job.object, shape.columns, shape.sample)
+        job.mapping = {
+            column: key if _may_guess(job.object, key, actor) else "" for column, key in guessed.items()
+        }
+        job.mapped_like = ""
         return
     job.mapping, job.mapped_like = known.mapping, known.file_name
     if settings_too and shape.encoding != VCARD:
         for name in SETTINGS:
             setattr(job, name, known.settings.get(name, getattr(job, name)))
+
+
+def _may_guess(kind: str, key: str, actor: Actor) -> bool:
+    """Who may not log notes imports a file with some all the same, without them."""
+    found = target(kind, key) if key else None
+    return found is None or not found.part or not found.needs or can(actor, found.needs)
 
 
 def _save(job: ImportJob, file: "File[bytes]", shape: Shape, start: bool, actor: Actor) -> ImportJob:
@@ -212,8 +222,8 @@ def import_cancel(*, job: ImportJob, actor: Actor) -> ImportJob:
     with transaction.atomic():
         job = lock(ImportJob, job.pk, actor)
         if job.status == ImportJob.Status.CHECKING:  # nothing is written: the draft is as it was
-            job.status, job.report = ImportJob.Status.DRAFT, {}
-            job.save(update_fields=["status", "report"])
+            job.status, job.report, job.claimed_until = ImportJob.Status.DRAFT, {}, None
+            job.save(update_fields=["status", "report", "claimed_until"])
             return job
         waiting = job.status in {ImportJob.Status.DRAFT, ImportJob.Status.QUEUED}
         idle = job.claimed_until is None or job.claimed_until < timezone.now()

@@ -166,8 +166,13 @@ def _unmark(rows: Any) -> None:
 
 
 def _somewhere(values: Mapping[str, Any]) -> None:
-    if not any(values.get(name) for name in PLACE if name != "country"):
+    if not is_somewhere(values):
         raise DomainError.of("lines", "required", _("An address needs a street, a postal code or a city."))
+
+
+def is_somewhere(values: Mapping[str, Any]) -> bool:
+    """A country alone is no address."""
+    return any(values.get(name) for name in PLACE if name != "country")
 
 
 # --- social profiles -----------------------------------------------------------------------------------------
@@ -209,6 +214,14 @@ def profile_remove(*, profile: SocialProfile, actor: Actor, expected_version: in
         row, record = locked_part(profile, actor, expected_version, *OWNERS)
         row.delete()
         tell(record, "profiles", actor)
+
+
+def profile_values(data: Mapping[str, Any]) -> dict[str, Any]:
+    """``network``, ``handle`` and ``url`` as a profile keeps them. Raises DomainError."""
+    values, errors = cleaning.clean(PROFILE.spec, data, PROFILE.required)
+    if errors:
+        raise DomainError(*errors)
+    return _linked(values)
 
 
 def _linked(values: dict[str, Any]) -> dict[str, Any]:

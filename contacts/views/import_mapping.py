@@ -12,7 +12,8 @@ from django.utils.translation import ngettext
 
 from contacts.custom.types import TYPES
 from contacts.importing import mapping as mappings
-from contacts.importing.fields import NEW_FIELD, NEW_TYPES, fold, target
+from contacts.importing.fields import NEW_FIELD, NEW_TYPES, target
+from contacts.importing.folding import fold
 from contacts.importing.trial import Trial, label, trial
 from contacts.models import ImportJob
 from contacts.services.import_checks import import_check, import_mend
@@ -156,7 +157,7 @@ class MappingPage:
         if not is_fragment(self.request):
             cursor = self.request.POST.get("cursor") or self.request.GET.get("cursor")
             sent = {k: str(v) for k, v in self.request.POST.items()} if self.wrong_cells else {}
-            context |= report_of(self.job, cursor, sent, self.wrong_cells)
+            context |= report_of(self.job, cursor, sent, self.wrong_cells, self.request.user)
         return render_page(
             self.request,
             "contacts/import_mapping.html",

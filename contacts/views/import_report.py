@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from contacts.models import ImportJob, ImportRowError
+from contacts.models import Company, Contact, ImportJob, ImportRowError
 from contacts.services.import_checks import Cells
 from contacts.views.import_words import grouped
 from crmcem.lib.errors import FieldError
@@ -19,9 +20,12 @@ _INSTEAD = {"company": ("company", "company_domain", "company_external_id")}
 
 
 def report_of(
-    job: ImportJob, cursor: str | None, sent: Mapping[str, str], errors: list[FieldError]
+    job: ImportJob, cursor: str | None, sent: Mapping[str, str], errors: list[FieldError], user: Any
 ) -> dict[str, Any]:
-    """The context of the report; empty before the first dry run. ``sent`` are the inputs as they came back wrong."""
+    """The context of the report; empty before the first dry run. ``sent`` are the inputs as they came back wrong.
+
+    Records that rows look like are named to those who may see them.
+    """
     if not job.report:
         return {}
     if "error" in job.report:
@@ -32,10 +36,26 @@ def report_of(
         "report_rows": _rows(job, page.rows, sent, {error.field: error.detail for error in errors}),
         "report_page": page,
         "mended": job.fixes.count(),
+        "look_alikes": _alike(job, user),
+        "alike_count": grouped(job.report.get("alike", {}).get("count", 0)),
     }
 
 
-def _words(report: Mapping[str, int]) -> list[tuple[str, str, str]]:
+def _alike(job: ImportJob, user: Any) -> list[dict[str, Any]]:
+    """The rows that would make a record though one that looks like it is there."""
+    entity, model = ("company", Company) if job.object == "companies" else ("contact", Contact)
+    rows = job.report.get("alike", {}).get("rows", [])
+    if not rows:
+        return []
+    found: dict[int, Any] = model.objects.visible_to(user).in_bulk([row["record"] for row in rows])
+    return [
+        row | {"found": found[row["record"]], "url": reverse(f"contacts:{entity}", args=[row["record"]])}
+        for row in rows
+        if row["record"] in found
+    ]
+
+
+def _words(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     words = [
         ("create", _("would be created"), "green"),
         ("update", _("would be updated"), "blue"),

@@ -11,7 +11,7 @@ from contacts.filters import CompanyFilter, ContactFilter
 from contacts.models import Company, Contact
 from contacts.selectors.rollups import NOBODY, company_pulses
 from contacts.selectors.tags import colours
-from contacts.selectors.vcards import vcards_of_page
+from contacts.selectors.vcards import vcards_of_page, vcards_with_notes
 from contacts.views import cells as own
 from contacts.views.bulk import COMPANY_ACTIONS, CONTACT_ACTIONS
 from contacts.views.custom_lists import CustomList
@@ -47,7 +47,17 @@ class ContactList(CustomList):
     count_label = _("contacts")
     template_name = "contacts/contact_list.html"
     filterset_class = ContactFilter
-    export_formats = (Format("vcf", _("vCards (.vcf)"), "text/vcard", vcards_of_page),)
+    export_formats = (
+        Format("vcf", _("vCards (.vcf)"), "text/vcard", vcards_of_page),
+        # What was said of a person is for colleagues: it leaves only where somebody chooses so
+        Format(
+            "notes.vcf",
+            _("vCards with notes (.vcf)"),
+            "text/vcard",
+            vcards_with_notes,
+            "interactions:read",
+        ),
+    )
     has_builder = True
     filter_fields: ClassVar[Sequence[str]] = (
         "segment",

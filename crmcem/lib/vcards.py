@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 MAX_VALUE = 256 * 1024
 _WIDTH = 75
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+#: signs that no parameter can hold, as RFC 6868 writes them
+_CARETS = {"^": "^^", '"': "^'", "\n": "^n"}
+_CARET = re.compile(r"\^([\^'n])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,8 @@ def parsed(line: str) -> Property | None:
         key, equals, given = each.partition("=")
         if not equals:  # version 2.1 leaves the names away
             key, given = ("ENCODING" if key.upper() in {"QUOTED-PRINTABLE", "BASE64"} else "TYPE"), key
-        params.setdefault(key.strip().upper(), []).append(given.strip().strip('"'))
+        given = _CARET.sub(_uncaret, given.strip().strip('"'))
+        params.setdefault(key.strip().upper(), []).append(given)
     if "QUOTED-PRINTABLE" in map(str.upper, params.get("ENCODING", ())):
         charset = params.get("CHARSET", ["utf-8"])[0]
         raw = quopri.decodestring(value.encode("utf-8", "replace"))
@@ -69,6 +73,10 @@ def parsed(line: str) -> Property | None:
             value = raw.decode("utf-8", "replace")
         value = value.replace("\r\n", "\n").replace("\n", "\\n")
     return Property(name.rpartition(".")[2].strip().upper(), value, params)
+
+
+def _uncaret(found: re.Match[str]) -> str:
+    return next(sign for sign, written in _CARETS.items() if written == found[0])
 
 
 def _halves(line: str) -> tuple[str, str | None]:
@@ -123,6 +131,12 @@ def escaped(value: str) -> str:
     for sign, safe in (("\\", "\\\\"), (";", "\\;"), (",", "\\,"), ("\n", "\\n")):
         text = text.replace(sign, safe)
     return text
+
+
+def param(name: str, value: str) -> str:
+    """``;NAME="value"``, to be put behind the name of a line."""
+    safe = "".join(_CARETS.get(sign, sign) for sign in value if sign.isprintable() or sign == "\n")
+    return f';{name}="{safe}"'
 
 
 def line(name: str, *parts: str, sign: str = ";") -> str:

@@ -7,7 +7,9 @@ import pytest
 from django.urls import reverse
 
 from contacts import tasks
-from contacts.importing import runner
+from contacts.importing import alike, runner
+from contacts.importing.checking import check_chunk
+from contacts.importing.commit import LeaseLost
 from contacts.models import (
     Activity,
     Company,
@@ -20,8 +22,9 @@ from contacts.models import (
     ImportMapping,
     ImportRowError,
 )
+from contacts.services.duplicates import rekey
 from contacts.services.import_checks import import_check, import_mend
-from contacts.services.imports import import_cancel, import_create, import_start
+from contacts.services.imports import import_cancel, import_create, import_sheet, import_start
 from crmcem.lib.actors import person
 from crmcem.lib.errors import Conflict, DomainError
 from crmcem.workspace.models import AuditEntry
@@ -50,14 +53,14 @@ def checked(job: ImportJob, user: Any, **chosen: Any) -> ImportJob:
 
 # --- remembered mappings -----------------------------------------------------------------------------
 def test_a_header_is_mapped_as_the_last_time_whatever_its_order(cast: Any) -> None:
-    text = "Code,Who,Comment\nC1,Ada,x\n"
-    mapping = {"Code": "external_id", "Who": "first_name", "Comment": ""}
+    text = "Code,Who,Shade\nC1,Ada,x\n"
+    mapping = {"Code": "external_id", "Who": "first_name", "Shade": ""}
     first = draft(text, cast.rep)
     assert (first.mapping, first.mapped_like) == (dict.fromkeys(mapping, ""), "")
     import_start(job=first, actor=person(cast.rep), mapping=mapping, mode="update", separator="/")
 
-    again = draft("COMMENT,who,Code\nx,Ada,C1\n", cast.rep)
-    assert again.mapping == {"COMMENT": "", "who": "first_name", "Code": "external_id"}
+    again = draft("SHADE,who,Code\nx,Ada,C1\n", cast.rep)
+    assert again.mapping == {"SHADE": "", "who": "first_name", "Code": "external_id"}
     assert (again.mapped_like, again.mode, again.separator) == ("people.csv", "update", "/")
     assert draft("Code,Who\nC1,Ada\n", cast.rep).mapped_like == ""  # another header
 
@@ -206,6 +209,54 @@ def test_a_dry_run_goes_from_worker_to_worker_and_can_be_stopped(
     job.refresh_from_db()
     assert (job.status, job.report) == ("draft", {})
     assert tasks.run_import(job.pk) == "busy"
+
+
+def test_a_worker_of_a_stopped_dry_run_counts_nothing_into_the_next_one(
+    cast: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "CHUNK_ROWS", 3)
+    job = draft("email,first_name\nbroken,A\nb@example.org,B\nc@example.org,C\nd@example.org,D\n", cast.rep)
+    actor = person(cast.rep)
+    import_check(job=job, actor=actor)
+    late = runner.claim(job.pk)
+    assert late is not None
+    [chunk, *_rest] = runner._chunks(late, 0)
+    import_cancel(job=job, actor=actor)
+    import_check(job=job, actor=actor, mapping={"email": "", "first_name": "first_name"})
+
+    with pytest.raises(LeaseLost):
+        check_chunk(late, chunk)
+    assert runner._check(late) == "busy"
+    assert runner._hand_on(late) == "checking"
+    job.refresh_from_db()
+    assert (job.status, job.report["rows"], errors(job)) == ("checking", 0, [])
+
+    now = runner.claim(job.pk)
+    assert now is not None
+    runner._hand_on(late)  # gives nothing back that isn't its own
+    assert runner.claim(job.pk) is None
+    assert runner._check(now) == "draft"
+    job.refresh_from_db()
+    assert job.report == {"rows": 4, "create": 4, "update": 0, "skip": 0, "failed": 0}
+    assert errors(job) == []
+
+
+def test_a_sheet_that_is_not_read_any_more_leaves_no_rows(cast: Any) -> None:
+    job = draft(
+        workbook({"A": [["email"], ["a@example.org"]], "B": [["email"], ["b@example.org"]]}), cast.rep
+    )
+    actor = person(cast.rep)
+    import_check(job=job, actor=actor)
+    late = runner.claim(job.pk)
+    assert late is not None
+    import_cancel(job=job, actor=actor)
+    import_sheet(job=job, sheet="B", actor=actor)
+    assert runner._check(late) == "busy"
+    job.refresh_from_db()
+    assert (job.rows.name, job.rows_total) == ("", None)
+    import_start(job=job, actor=actor)
+    runner.run(job.pk)
+    assert Contact.objects.get().email == "b@example.org"
 
 
 def test_over_the_api_a_dry_run_is_a_wish_with_the_file_or_an_action(cast: Any, api: Any) -> None:
@@ -375,3 +426,57 @@ def test_what_looks_like_another_record_is_listed_for_those_who_see_both(cast: A
     assert "91 %" in page
     Contact.objects.filter(pk=old).update(owner=cast.rep2, team=cast.south)
     assert "possible duplicate" not in web(cast.rep).get(url).content.decode()
+
+
+def test_a_dry_run_names_new_rows_that_look_like_records_one_may_see(
+    cast: Any, web: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "CHUNK_ROWS", 2)
+    run_import("email,first_name,last_name\nada@example.org,Ada,Lovelace\n", cast.rep)
+    run_import("email,first_name,last_name\nhers@example.org,Grace,Hopper\n", cast.rep2)
+    ada = Contact.objects.get(email="ada@example.org")
+    rekey("contact", list(Contact.objects.values_list("pk", flat=True)))
+    text = (
+        "email,first_name,last_name\n"
+        "ada@example.org,Ada,King\n"  # is her
+        "other@example.net,Lovelace,Ada\n"
+        "ada+x@example.org,A,L\n"
+        "hopper@example.net,Grace,Hopper\n"  # looks like one that isn't to be seen
+        "new@example.net,Nobody,Else\n"
+    )
+
+    job = checked(draft(text, cast.rep), cast.rep)
+
+    assert job.report["alike"] == {
+        "rows": [
+            {"row": 2, "name": "Lovelace Ada", "record": ada.pk},
+            {"row": 3, "name": "A L", "record": ada.pk},
+        ],
+        "count": 2,
+    }
+    url = reverse("contacts:import-job", args=[job.pk])
+    page = web(cast.rep).get(url).content.decode()
+    assert "Rows that look like records that are there" in page
+    assert (
+        f'<td class="num">2</td><td>Lovelace Ada</td><td><a href="/contacts/{ada.pk}/">Ada Lovelace</a></td>'
+        in page
+    )
+    Contact.objects.filter(pk=ada.pk).update(owner=cast.rep2, team=cast.south)
+    assert "Rows that look like" not in web(cast.rep).get(url).content.decode()
+
+    monkeypatch.setattr(alike, "SHOWN", 1)
+    Contact.objects.filter(pk=ada.pk).update(owner=cast.rep, team=cast.north)
+    report = checked(job, cast.rep).report["alike"]
+    assert ([row["row"] for row in report["rows"]], report["count"]) == ([2], 2)
+    monkeypatch.setattr(alike, "LOOKED_AT", 1)
+    assert checked(job, cast.rep).report["alike"]["count"] == 1
+
+
+def test_a_dry_run_of_companies_names_look_alikes_too(cast: Any) -> None:
+    run_import("name,domain\nAnalytical Engines Ltd,engines.example\n", cast.rep, kind="companies")
+    rekey("company", list(Company.objects.values_list("pk", flat=True)))
+    job = checked(draft("name\nAnalytical Engines Inc.\nOther\n", cast.rep, kind="companies"), cast.rep)
+    assert job.report["alike"] == {
+        "rows": [{"row": 1, "name": "Analytical Engines Inc.", "record": Company.objects.get().pk}],
+        "count": 1,
+    }

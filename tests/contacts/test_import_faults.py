@@ -13,6 +13,7 @@ from contacts import tasks
 from contacts.importing import commit, runner, source
 from contacts.models import Activity, Contact, ContactPoint, ImportJob, ImportRowError, Pulse
 from contacts.services.contacts import contact_update
+from contacts.services.import_checks import import_check
 from contacts.services.imports import import_cancel, import_create
 from crmcem.lib.actors import person
 from crmcem.workspace.models import AuditEntry
@@ -223,6 +224,33 @@ def test_a_worker_whose_lease_ran_out_while_it_lived_doubles_nothing(
     together(*[lambda: tasks.run_import(job.pk)] * 4)
     finish(job)
     assert_each_once(job)
+
+
+def test_dry_runs_that_are_stopped_and_begun_anew_under_their_workers_never_mix(
+    cast: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease(monkeypatch, 0)  # whoever asks gets the job, though others work on it
+    job = queued(cast.rep, start=False)
+    actor = person(cast.rep)
+    mapping = {"external_id": "external_id", "first_name": "first_name"}
+
+    def again() -> None:
+        for _round in range(3):
+            time.sleep(0.05)
+            # what cancelling does, but for a run that has ended meanwhile: the draft would be given up
+            ImportJob.objects.filter(pk=job.pk, status="checking").update(status="draft", report={})
+            import_check(job=job, actor=actor, mapping=mapping)
+
+    import_check(job=job, actor=actor)
+    together(again, *[lambda: [tasks.run_import(job.pk) for _turn in range(4)]] * 4)
+    job.refresh_from_db()
+    while job.status == "checking":
+        tasks.run_import(job.pk)
+        job.refresh_from_db()
+    # by the id and the name alone no row is refused; by the addresses of the first run some were
+    assert job.report == {"rows": ROWS, "create": ROWS, "update": 0, "skip": 0, "failed": 0}
+    assert not ImportRowError.objects.filter(job=job).exists()
+    assert not Contact.objects.exists()
 
 
 def test_turns_hand_the_job_from_worker_to_worker_and_lose_no_row(

@@ -93,6 +93,29 @@ def test_a_name_that_several_companies_have_is_an_error_and_their_domain_is_the_
     assert Contact.objects.get().company.domain == "acme.test"
 
 
+def test_a_file_of_companies_changes_none_of_several_with_a_name_unless_it_says_which(cast: Any) -> None:
+    for domain in ("acme.example", "acme.test"):
+        Company.objects.create(name="ACME", domain=domain, owner=cast.rep, team=cast.north)
+    Company.objects.create(name="Hidden", owner=cast.rep2, team=cast.south)
+    Company.objects.create(name="Hidden", owner=cast.rep, team=cast.north)
+    text = "name,industry\nACME,Tools\nHidden,Mine\n"
+
+    job = run_import(text, cast.rep, kind="companies")
+
+    assert (counts(job), errors(job)) == ((0, 1, 0, 1), [(1, "name", "name_ambiguous")])
+    assert "Add the domain or the external id" in job.row_errors.get().detail
+    assert list(Company.objects.filter(name="ACME").values_list("industry", flat=True)) == ["", ""]
+    assert errors(run_import(text, cast.rep, kind="companies", mode="update")) == [
+        (1, "name", "name_ambiguous")
+    ]
+    assert errors(run_import("name\nACME\n", cast.rep, kind="companies", mode="create")) == [
+        (1, "", "exists")
+    ]
+    good = run_import("name,domain,industry\nACME,acme.test,Tools\n", cast.rep, kind="companies")
+    assert counts(good) == (0, 1, 0, 0)
+    assert Company.objects.get(domain="acme.test").industry == "Tools"
+
+
 def test_unknown_companies_are_errors_where_none_shall_be_made(cast: Any) -> None:
     run_import("name\nACME\n", cast.rep, kind="companies")
     text = "email,company\na@example.org,ACME\nb@example.org,ACMEE\n"

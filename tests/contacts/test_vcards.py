@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from contacts.importing.vcards import COLUMNS, vcard_rows
 from contacts.models import Address, Company, Contact, SocialProfile
+from contacts.services.interactions import interaction_log
 from contacts.services.points import point_add
 from crmcem.lib.actors import person
 from crmcem.lib.errors import DomainError
@@ -66,6 +67,7 @@ def test_cards_of_every_version_are_rows() -> None:
         "City": "London",
         "Postal code": "SW1Y",
         "Country": "UK",
+        "Address kind": "home",
         "Note": "A very long note\nof two lines",
     }
     assert (grace["Full name"], grace["Birthday"], grace["E-mail"]) == (
@@ -117,6 +119,24 @@ def exported(contact: Contact, web: Any, user: Any) -> str:
     return text
 
 
+PAGES = [
+    ("other", "", "https://ada.example/a,b"),
+    ("other", 'Ada "K" ^1; B: 2', "https://ada.example/c"),
+    ("linkedin", "ada", "https://www.linkedin.com/in/ada"),
+    ("xing", "", "https://www.xing.com/profile/ada"),
+    ("mastodon", "ada@x.example", ""),
+]
+
+
+def parts_of(contact: Contact) -> tuple[Any, ...]:
+    names = ("kind", "lines", "postal_code", "city", "region", "country", "is_primary")
+    return (
+        set(contact.points.values_list("kind", "value", "is_primary")),
+        list(contact.address_set.order_by("id").values_list(*names)),
+        sorted(contact.socialprofile_set.values_list("network", "handle", "url")),
+    )
+
+
 @pytest.mark.django_db
 def test_a_contact_leaves_as_a_card_and_comes_back_the_same(cast: Any, web: Any) -> None:
     run_import(
@@ -129,7 +149,12 @@ def test_a_contact_leaves_as_a_card_and_comes_back_the_same(cast: Any, web: Any)
     Address.objects.create(
         contact=ada, lines="1 Road\nFloor 2", city="Köln", postal_code="50667", country="DE", is_primary=True
     )
-    SocialProfile.objects.create(contact=ada, network="other", url="https://ada.example/a,b")
+    Address.objects.create(
+        contact=ada, kind="billing", lines="2 Lane; left, below", region="Kent", country="GB"
+    )
+    Address.objects.create(contact=ada, kind="home", city="Ulm")
+    for network, handle, url in PAGES:
+        SocialProfile.objects.create(contact=ada, network=network, handle=handle, url=url)
     names = [
         "first_name",
         "last_name",
@@ -141,24 +166,19 @@ def test_a_contact_leaves_as_a_card_and_comes_back_the_same(cast: Any, web: Any)
         "language",
         "time_zone",
     ]
-    before = (
-        [getattr(ada, name) for name in names],
-        set(ada.points.values_list("kind", "value", "is_primary")),
-    )
+    before = [getattr(ada, name) for name in names], parts_of(ada)
 
     text = exported(ada, web, cast.admin)
 
     assert text.startswith("BEGIN:VCARD\r\nVERSION:3.0\r\n")
-    assert "ADR;TYPE=work,pref:;;1 Road\\nFloor 2;Köln;;50667;DE\r\n" in text
+    assert "ADR;TYPE=work,pref;X-CRMCEM-KIND=main:;;1 Road\\nFloor 2;Köln;;50667;DE\r\n" in text
     assert "URL:https://ada.example/a\\,b\r\n" in text
+    assert 'X-SOCIALPROFILE;TYPE=mastodon;X-USER="ada@x.example":x-apple:ada@x.example\r\n' in text
     assert all(len(each.encode()) <= 75 for each in text.split("\r\n"))
     ada.delete()
     assert counts(run_import(text, cast.rep)) == (1, 0, 0, 0)
     again = Contact.objects.get()
-    assert (
-        [getattr(again, name) for name in names],
-        set(again.points.values_list("kind", "value", "is_primary")),
-    ) == before
+    assert ([getattr(again, name) for name in names], parts_of(again)) == before
     assert (again.external_id, again.company.name) == ("C-1", "A; B, C\\D")
     assert Company.objects.count() == 1
     assert counts(run_import(exported(again, web, cast.admin), cast.rep)) == (0, 0, 1, 0)
@@ -216,6 +236,78 @@ def test_a_list_leaves_as_cards_at_once_or_as_a_job(
         assert file.read().decode() == text
     fetched = client.get(reverse("workspace:export-file", args=[job.pk]))
     assert fetched["Content-Type"] == "text/vcard"
+
+
+@pytest.mark.django_db
+def test_ticked_rows_leave_as_cards_or_csv_and_only_those_one_may_see(
+    cast: Any, web: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_import("email,first_name\n" + "".join(f"p{n}@example.org,Person {n}\n" for n in range(4)), cast.rep)
+    run_import("email,first_name\nhers@example.org,Hers\n", cast.rep2)
+    rep, url = cast.rep, reverse("contacts:list")
+    ids = list(
+        Contact.objects.filter(first_name__in=["Person 1", "Person 3", "Hers"]).values_list("pk", flat=True)
+    )
+    rep.role.scopes = ["contacts:read", "contacts:write"]
+    rep.role.save()
+    assert '{"_export":"ask"}' not in web(rep).get(url).content.decode()
+    assert web(rep).post(url, {"_export": "ask", "ids": ids}).status_code == 403
+    assert web(rep).post(f"{url}?file=vcf", {"_export": "1", "ids": ids}).status_code == 403
+    rep.role.scopes = [*rep.role.scopes, "contacts:export"]
+    rep.role.save()
+    client = web(rep)
+
+    assert '{"_export":"ask"}' in client.get(url).content.decode()
+    dialog = client.post(f"{url}?ordering=id", {"_export": "ask", "ids": ids, "_all": ""}).content.decode()
+    assert "CSV file of the ticked rows" in dialog
+    assert "2 rows." in dialog
+    assert dialog.count('name="ids"') == 3
+    assert f'formaction="{url}?ordering=id&amp;file=vcf"' in dialog
+    monkeypatch.setattr(
+        exports, "count", lambda page: None
+    )  # chosen rows are never a job, which knows the URL only
+    text = client.post(f"{url}?ordering=id&file=vcf", {"_export": "1", "ids": ids}).content.decode()
+    names = sorted(each for each in text.split("\r\n") if each.startswith("FN:"))
+    assert names == ["FN:Person 1", "FN:Person 3"]
+    plain = client.post(f"{url}?ordering=id", {"_export": "1", "ids": ids}).content.decode()
+    assert ("Person 1" in plain, "Person 0" in plain, "Hers" in plain) == (True, False, False)
+    everything = client.post(url, {"_export": "ask", "ids": ids, "_all": "1"}).content.decode()
+    assert "CSV file of this list" in everything
+    assert 'name="ids"' not in everything
+    assert client.post(f"{url}?file=vcf", {"_export": "1", "ids": "x"}).status_code in {400, 422}
+
+
+@pytest.mark.django_db
+def test_notes_leave_only_where_they_are_wished_and_come_back(cast: Any, web: Any) -> None:
+    run_import("external_id,first_name\nC-1,Ada\nC-2,Bob\n", cast.rep)
+    ada = Contact.objects.get(external_id="C-1")
+    actor = person(cast.rep)
+    for subject, body in (("", "First; note\nof two lines"), ("A subject", "and | text"), ("", "")):
+        interaction_log(data={"contact": ada, "kind": "note", "subject": subject, "body": body}, actor=actor)
+    interaction_log(data={"contact": ada, "kind": "call", "body": "Secret call"}, actor=actor)
+    client, url = web(cast.admin), reverse("contacts:list")
+    assert "NOTE" not in exported(ada, web, cast.admin)
+    assert "NOTE" not in client.post(f"{url}?file=vcf&ordering=id", {"_export": "1"}).content.decode()
+    answer = client.post(f"{url}?file=notes.vcf&ordering=id", {"_export": "1"})
+    assert answer["Content-Disposition"].endswith('.notes.vcf"')
+    text = answer.content.decode()
+    assert "NOTE:First\\; note\\nof two lines\r\nNOTE:A subject\\n\\nand | text\r\n" in text
+    assert "Secret" not in text
+    assert counts(run_import(text, cast.rep)) == (0, 0, 2, 0)
+    ada.delete()
+    assert counts(run_import(text, cast.rep)) == (1, 0, 1, 0)
+    again = Contact.objects.get(external_id="C-1").interactions.order_by("id")
+    assert list(again.values_list("kind", "body")) == [
+        ("note", "First; note\nof two lines"),
+        ("note", "A subject\n\nand | text"),
+    ]
+    role = cast.rep.role
+    role.scopes = ["contacts:*", "companies:*"]
+    role.save()
+    client = web(cast.rep)
+    assert "?file=vcf" in client.get(url, {"_part": "export"}).content.decode()
+    assert "notes.vcf" not in client.get(url, {"_part": "export"}).content.decode()
+    assert client.post(f"{url}?file=notes.vcf", {"_export": "1"}).status_code == 400
 
 
 @given(

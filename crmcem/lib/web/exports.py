@@ -55,12 +55,21 @@ class Out(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """Another kind of file that a list can be carried away in. ``write(rows, user)`` makes the text of some rows."""
+    """Another kind of file that a list can be carried away in. ``write(rows, user)`` makes the text of some rows.
+
+    ``key`` is how its name ends; ``scope`` is what it takes beside the right to export the list.
+    """
 
     key: str
     label: Any
     content_type: str
     write: Callable[[list[Any], Any], str]
+    scope: str = ""
+
+
+def formats_of(page: Any) -> list[Format]:
+    """The kinds of file that the person may have the list in."""
+    return [each for each in page.export_formats if not each.scope or page.request.user.may(each.scope)]
 
 
 def format_of(page: Any) -> Format | None:
@@ -68,7 +77,7 @@ def format_of(page: Any) -> Format | None:
     wanted = page.request.GET.get("file", "")
     if not wanted:
         return None
-    found: Format | None = next((each for each in page.export_formats if each.key == wanted), None)
+    found: Format | None = next((each for each in formats_of(page) if each.key == wanted), None)
     if found is None:
         raise DomainError.of("file", "invalid_choice", _("This list can't be had as such a file."))
     return found

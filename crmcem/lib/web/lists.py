@@ -150,7 +150,7 @@ class ListPage(ScopedView, View):
         """What an export would hold, before it is made."""
         if not self.may_export:
             raise PermissionDenied
-        formats = [(each.label, self.query.url(file=each.key)) for each in self.export_formats]
+        formats = [(each.label, self.query.url(file=each.key)) for each in exports.formats_of(self)]
         return {
             "list": self,
             "query": self.query,

@@ -1,0 +1,206 @@
+"""The parts of a chunk's people, set-based: what they have already, what is new, what differs; then written.
+
+A part that the contact has is left alone, so that the same file again changes nothing. An address of the same kind that
+the row says otherwise takes what the row says; web addresses and notes are only ever added.
+"""
+
+from typing import Any
+
+from contacts.models import ImportJob
+from contacts.services.parts import MOST
+
+from .cleaning import Chunk
+from .parts import COLUMNS
+from .staging import by_index
+
+# Two conditions: an address that the contact has (``a``) is the one that the row (``w``) names
+_SAME_PLACE = """(w.kind IS NULL OR w.kind = a.kind)
+    AND (w.lines IS NULL OR w.lines = a.lines) AND (w.postal_code IS NULL OR w.postal_code = a.postal_code)
+    AND (w.city IS NULL OR w.city = a.city) AND (w.region IS NULL OR w.region = a.region)
+    AND (w.country IS NULL OR w.country = a.country)"""
+_SAME_PROFILE = """s.network = w.network AND (
+    (w.url IS NOT NULL AND lower(s.url) = lower(w.url))
+    OR (w.handle IS NOT NULL AND lower(s.handle) = lower(w.handle)
+        AND (w.network <> 'other' OR w.url IS NULL OR s.url = '')))"""
+_SAID = "concat_ws(E'\\n\\n', nullif(i.subject, ''), nullif(i.body, ''))"
+
+_WANTED = """
+CREATE TEMP TABLE import_wanted ON COMMIT DROP AS
+SELECT coalesce(m.found, p.id) AS contact_id, m.found IS NULL AS fresh, t.*
+FROM import_part t JOIN import_match m ON m.row = t.row AND m.problem IS NULL
+LEFT JOIN import_plan p ON p.row = t.row AND m.found IS NULL
+"""
+# ``part_id`` is the address that changes: of those that are left of a kind the first takes what the first new one says.
+_PLAN = f"""
+CREATE TEMP TABLE import_parts ON COMMIT DROP AS
+WITH new AS MATERIALIZED (
+    SELECT w.*, coalesce(w.kind, h.kind, 'main') AS as_kind
+    FROM import_wanted w
+    LEFT JOIN contacts_address h ON h.contact_id = w.contact_id AND h.is_primary
+    WHERE w.entity = 'address' AND NOT EXISTS (
+        SELECT 1 FROM contacts_address a WHERE a.contact_id = w.contact_id AND {_SAME_PLACE})
+), ranked AS (
+    SELECT new.*, row_number() OVER (PARTITION BY contact_id, as_kind ORDER BY place) AS n FROM new
+), left_over AS MATERIALIZED (
+    SELECT a.id, a.contact_id, a.kind,
+           row_number() OVER (PARTITION BY a.contact_id, a.kind ORDER BY a.is_primary DESC, a.id) AS n
+    FROM contacts_address a
+    WHERE a.contact_id IN (SELECT contact_id FROM new WHERE NOT fresh) AND NOT EXISTS (
+        SELECT 1 FROM import_wanted w
+        WHERE w.entity = 'address' AND w.contact_id = a.contact_id AND {_SAME_PLACE})
+)
+SELECT r.row, r.place, r.entity, r.contact_id, r.fresh, o.id AS part_id, r.as_kind AS kind, r.lines, r.postal_code,
+       r.city, r.region, r.country, r.network, r.handle, r.url, r.body
+FROM ranked r LEFT JOIN left_over o ON o.contact_id = r.contact_id AND o.kind = r.as_kind AND o.n = r.n
+UNION ALL
+SELECT w.row, w.place, w.entity, w.contact_id, w.fresh, NULL, w.kind, w.lines, w.postal_code,
+       w.city, w.region, w.country, w.network, w.handle, w.url, w.body
+FROM import_wanted w
+WHERE (w.entity = 'profile' AND NOT EXISTS (
+          SELECT 1 FROM contacts_socialprofile s WHERE s.contact_id = w.contact_id AND {_SAME_PROFILE}))
+   OR (w.entity = 'note' AND NOT EXISTS (
+          SELECT 1 FROM contacts_interaction i
+          WHERE i.contact_id = w.contact_id AND i.kind = 'note' AND {_SAID} = w.body))
+"""  # noqa: S608 - conditions from the code
+# As with forms and API there is an end to how many of a kind hang on one record
+_ENOUGH = f"""
+DELETE FROM import_parts p USING (
+    SELECT contact_id, entity, row, place,
+           row_number() OVER (PARTITION BY contact_id, entity ORDER BY row, place) + CASE entity
+               WHEN 'address' THEN (SELECT count(*) FROM contacts_address a WHERE a.contact_id = q.contact_id)
+               WHEN 'profile' THEN (SELECT count(*) FROM contacts_socialprofile s WHERE s.contact_id = q.contact_id)
+               ELSE 0 END AS n
+    FROM import_parts q WHERE part_id IS NULL AND NOT fresh AND entity <> 'note'
+) f
+WHERE f.n > {MOST} AND p.part_id IS NULL AND (p.contact_id, p.entity, p.row, p.place)
+    = (f.contact_id, f.entity, f.row, f.place)
+"""  # noqa: S608
+_LOCK = """
+SELECT c.id FROM contacts_contact c
+WHERE c.id IN (SELECT contact_id FROM import_parts WHERE NOT fresh) ORDER BY c.id FOR UPDATE
+"""
+# Contacts that change by their parts alone: their own columns, companies and points are counted where they are written
+_ONLY = """
+CREATE TEMP TABLE import_only ON COMMIT DROP AS
+SELECT DISTINCT p.contact_id FROM import_parts p
+WHERE NOT p.fresh
+  AND NOT EXISTS (SELECT 1 FROM import_changed c WHERE c.id = p.contact_id)
+  AND NOT EXISTS (SELECT 1 FROM import_match m JOIN import_company k ON k.key = m.company_key
+                  WHERE m.row = p.row AND k.company_id IS NULL)
+  AND NOT EXISTS (SELECT 1 FROM import_point t WHERE t.row = p.row AND NOT EXISTS (
+                      SELECT 1 FROM contacts_contactpoint o
+                      WHERE o.contact_id = p.contact_id AND o.kind = t.kind AND o.value = t.value))
+"""
+# What is done to contacts that existed is noted, so that it can be taken back; parts of new ones go with them
+_NOTED = """
+noted AS (
+    INSERT INTO contacts_importpart (job_id, contact_id, entity, part_id, made, counted)
+    SELECT %(job)s, d.contact_id, '{entity}', d.id, {made}, EXISTS (
+        SELECT 1 FROM import_only o WHERE o.contact_id = d.contact_id)
+    FROM done d WHERE d.contact_id IN (SELECT contact_id FROM import_wanted WHERE NOT fresh)
+)
+SELECT count(*) FROM done
+"""
+_MOVED = """
+WITH done AS (
+    UPDATE contacts_address a SET lines = coalesce(p.lines, a.lines),
+        postal_code = coalesce(p.postal_code, a.postal_code), city = coalesce(p.city, a.city),
+        region = coalesce(p.region, a.region), country = coalesce(p.country, a.country),
+        version = a.version + 1, updated_at = now()
+    FROM import_parts p WHERE p.entity = 'address' AND a.id = p.part_id
+    RETURNING a.id, a.contact_id
+), """
+_ADDRESSES = """
+WITH done AS (
+    INSERT INTO contacts_address (contact_id, kind, lines, postal_code, city, region, country, is_primary,
+                                  created_at, updated_at, version)
+    SELECT p.contact_id, p.kind, coalesce(p.lines, ''), coalesce(p.postal_code, ''), coalesce(p.city, ''),
+           coalesce(p.region, ''), coalesce(p.country, ''),
+           row_number() OVER (PARTITION BY p.contact_id ORDER BY p.place) = 1 AND NOT EXISTS (
+               SELECT 1 FROM contacts_address a WHERE a.contact_id = p.contact_id AND a.is_primary),
+           now(), now(), 1
+    FROM import_parts p WHERE p.entity = 'address' AND p.part_id IS NULL ORDER BY p.contact_id, p.place
+    RETURNING id, contact_id
+), """
+_PROFILES = """
+WITH done AS (
+    INSERT INTO contacts_socialprofile (contact_id, network, handle, url, created_at, updated_at, version)
+    SELECT p.contact_id, p.network, coalesce(p.handle, ''), coalesce(p.url, ''), now(), now(), 1
+    FROM import_parts p WHERE p.entity = 'profile' ORDER BY p.contact_id, p.place
+    RETURNING id, contact_id
+), """
+_NOTES = """
+WITH done AS (
+    INSERT INTO contacts_interaction (contact_id, company_id, kind, direction, occurred_at, subject, body, outcome,
+                                      owner_id, team_id, created_at, updated_at, version)
+    SELECT c.id, c.company_id, 'note', '', now(), '', p.body, '', c.owner_id, c.team_id, now(), now(), 1
+    FROM import_parts p JOIN contacts_contact c ON c.id = p.contact_id
+    WHERE p.entity = 'note' ORDER BY p.contact_id, p.place
+    RETURNING id, contact_id, company_id, occurred_at
+), said AS (
+    INSERT INTO contacts_activity (kind, contact_id, company_id, subject_type, subject_id, actor_kind, actor_id,
+                                   occurred_at, payload)
+    SELECT 'interaction.logged', contact_id, company_id, 'interaction', id, 'import', %(job)s, occurred_at,
+           jsonb_build_object('kind', 'note', 'direction', '', 'subject', '', 'outcome', '',
+                              'duration_seconds', NULL, 'deal', NULL)
+    FROM done
+), """
+#: what is written, of which kind, and whether it is made new
+_WRITTEN = (
+    (_MOVED, "address", "false"),
+    (_ADDRESSES, "address", "true"),
+    (_PROFILES, "profile", "true"),
+    (_NOTES, "note", "true"),
+)
+_TOLD = """
+INSERT INTO contacts_activity (kind, contact_id, company_id, actor_kind, actor_id, payload)
+SELECT 'contact.updated', c.id, c.company_id, 'import', %(job)s, jsonb_build_object('fields', f.fields)
+FROM (
+    SELECT contact_id, jsonb_agg(DISTINCT CASE entity WHEN 'address' THEN 'addresses' ELSE 'profiles' END) AS fields
+    FROM import_parts WHERE entity <> 'note' AND NOT fresh GROUP BY contact_id
+) f JOIN contacts_contact c ON c.id = f.contact_id
+WHERE NOT EXISTS (SELECT 1 FROM import_changed x WHERE x.id = c.id)
+"""
+
+
+def plan_parts(cursor: Any, chunk: Chunk) -> int:
+    """``import_parts``: what is new or differs. Answers how many contacts would change by it alone."""
+    cursor.execute(
+        """CREATE TEMP TABLE import_part (
+            row integer, place integer, entity text, kind text, lines text, postal_code text, city text, region text,
+            country text, network text, handle text, url text, body text
+        ) ON COMMIT DROP"""
+    )
+    chunk.parts.seek(0)
+    into = f"import_part ({', '.join(('row', *COLUMNS))})"
+    cursor.copy_expert(f"COPY {into} FROM STDIN (FORMAT csv)", chunk.parts)
+    cursor.execute(_WANTED)
+    cursor.execute("ANALYZE import_wanted")
+    _plan(cursor)
+    cursor.execute(_ONLY)
+    count: int = cursor.rowcount
+    return count
+
+
+def _plan(cursor: Any) -> None:
+    with by_index(cursor):
+        cursor.execute(_PLAN)
+        cursor.execute(_ENOUGH)
+
+
+def write_parts(cursor: Any, job: ImportJob, chunk: Chunk) -> int:
+    """Add and change what the chunk says of parts. Answers how many contacts changed by it alone."""
+    count = plan_parts(cursor, chunk)
+    cursor.execute(_LOCK)
+    locked = [row[0] for row in cursor.fetchall()]
+    if locked:  # what somebody has changed until the lock was had counts: planned again
+        cursor.execute("DELETE FROM import_wanted WHERE NOT fresh AND contact_id <> ALL (%s)", [locked])
+        cursor.execute("DROP TABLE import_parts, import_only")
+        _plan(cursor)
+        cursor.execute(_ONLY)
+        count = cursor.rowcount
+    about = {"job": job.pk}
+    for statement, entity, made in _WRITTEN:
+        cursor.execute(statement + _NOTED.format(entity=entity, made=made), about)
+    cursor.execute(_TOLD, about)
+    return count
