@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contacts.importing.vcards import COLUMNS, vcard_rows
@@ -310,6 +310,7 @@ def test_notes_leave_only_where_they_are_wished_and_come_back(cast: Any, web: An
     assert client.post(f"{url}?file=notes.vcf", {"_export": "1"}).status_code == 400
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first value waits for a table of all characters
 @given(
     values=st.lists(
         st.text(st.characters(codec="utf-8", exclude_characters="\x00\r"), max_size=120),
