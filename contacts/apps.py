@@ -22,6 +22,7 @@ class ContactsConfig(AppConfig):
         from contacts.selectors import segments
         from contacts.services import merge, merge_rows
         from contacts.services.bulk_edit import register_editors
+        from contacts.services.quality import register_repairs
         from contacts.services.work_bulk import register_restores
         from contacts.shell import register_shell
 
@@ -53,6 +54,7 @@ class ContactsConfig(AppConfig):
         contact_fields.segments = segments.load
         merge_rows.register()
         register_editors()
+        register_repairs()
         register_restores()
         merging.after(merge.recompute_contacts)
         consumers.register()

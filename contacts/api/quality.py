@@ -1,10 +1,11 @@
 """``data-quality/``: how good the data is, over what the acting person may see, and repairs by rule."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -12,9 +13,15 @@ from rest_framework.views import APIView
 from contacts.quality import GROUPS, checks
 from contacts.selectors.quality import CAP, quality_report
 from contacts.selectors.quality_trend import PERIODS, course, courses
-from contacts.services.quality import quality_repair
+from contacts.services.quality import PREFIX, forecast, quality_repair, repair_of
+from crmcem.lib.actors import Actor
 from crmcem.lib.api.serializers import StrictMixin
+from crmcem.lib.api.views import HouseViewSet, ListAction, RetrieveAction
 from crmcem.lib.errors import DomainError
+from crmcem.lib.keyset import Order
+from crmcem.workspace.models import BulkEdit
+from crmcem.workspace.policies import require
+from crmcem.workspace.services.edits import edit_cancel, edit_undo
 
 
 class QualityCheckSerializer(serializers.Serializer[Any]):
@@ -48,12 +55,43 @@ class FailedRecord(serializers.Serializer[Any]):
     detail = serializers.CharField()
 
 
-class RepairedSerializer(serializers.Serializer[Any]):
-    """``more``: there are others that the same repair can mend."""
+class KeptRecord(serializers.Serializer[Any]):
+    record = serializers.CharField(help_text="What it is called.")
+    detail = serializers.CharField()
 
+
+class RepairSerializer(serializers.Serializer[Any]):
+    """A repair: ``status`` ends in done, failed, cancelled or undone; then ``kept`` are records that stayed as they
+    are because somebody changed them since. ``more``: it goes on in the background. A dry run has no ``id``, and
+    ``more`` says that ``changed`` is only what was found in the time there was.
+    """
+
+    id = serializers.SerializerMethodField(allow_null=True)
+    check = serializers.SerializerMethodField()
+    status = serializers.CharField(allow_null=True)
+    rows_total = serializers.IntegerField(allow_null=True)
+    rows_done = serializers.IntegerField()
     changed = serializers.IntegerField()
-    failed = FailedRecord(many=True)
-    more = serializers.BooleanField()
+    restored = serializers.IntegerField()
+    failed = serializers.SerializerMethodField(help_text="The first of those that could not be changed.")
+    kept = serializers.SerializerMethodField(help_text="The first of those that an undo left as they are.")
+    more = serializers.BooleanField(source="is_open")
+    error = serializers.CharField()
+    expires_at = serializers.DateTimeField(allow_null=True, help_text="It can be undone until then.")
+
+    def get_id(self, edit: BulkEdit) -> str | None:
+        return None if edit.pk is None else str(edit.pk)
+
+    def get_check(self, edit: BulkEdit) -> str:
+        return edit.model.removeprefix(PREFIX)
+
+    @extend_schema_field(FailedRecord(many=True))
+    def get_failed(self, edit: BulkEdit) -> list[dict[str, str]]:
+        return [{"id": str(each[-1]), "detail": each[1]} for each in edit.failures]
+
+    @extend_schema_field(KeptRecord(many=True))
+    def get_kept(self, edit: BulkEdit) -> list[dict[str, str]]:
+        return [{"record": each[0], "detail": each[1]} for each in edit.skipped]
 
 
 class QualityView(APIView):
@@ -111,14 +149,54 @@ class QualityTrendView(APIView):
 
 
 class QualityRepairView(APIView):
-    """Mend by rule what a check found, up to 1,000 records (100 pairs of duplicates)."""
+    """Mend by rule what a check found: few records at once, many in the background (see ``data-repairs/``)."""
 
     scope = "contacts:write"
 
-    @extend_schema(request=RepairInput, responses=RepairedSerializer)
+    @extend_schema(request=RepairInput, responses=RepairSerializer)
     def post(self, request: Request) -> Response:
         body = RepairInput(data=request.data)
         body.is_valid(raise_exception=True)
-        done = quality_repair(actor=request.actor, **body.validated_data)  # type: ignore[attr-defined]
-        failed = [{"id": str(pk), "detail": detail} for pk, detail in done.failed]
-        return Response({"changed": done.changed, "failed": failed, "more": done.more})
+        actor: Actor = request.actor  # type: ignore[attr-defined]
+        name = body.validated_data["check"]
+        if body.validated_data["dry_run"]:
+            return Response(self.dry_run(name, actor))
+        edit = quality_repair(check=name, actor=actor)
+        return Response(RepairSerializer(edit).data)
+
+    def dry_run(self, name: str, actor: Actor) -> Any:
+        check, repair = repair_of(name)
+        require(actor, repair.scope)
+        found = forecast(check, actor.user)
+        edit = BulkEdit(model=f"{PREFIX}{name}", changed=found.n, status=BulkEdit.Status.DONE)
+        answer = RepairSerializer(edit).data
+        return {**answer, "status": None, "rows_total": None, "more": not found.exact}
+
+
+class RepairViewSet(ListAction, RetrieveAction, HouseViewSet):
+    """One's own repairs of the last days: how far they are, what failed, and the way back for half an hour."""
+
+    area = "contacts"
+    scope_actions: ClassVar[dict[str, str]] = {"list": "write", "retrieve": "write"}
+    queryset = BulkEdit.objects.filter(model__startswith=PREFIX)
+    serializer_class = RepairSerializer
+    orderings = (Order("id"),)
+
+    def answer(self, edit: BulkEdit) -> Response:
+        return Response(RepairSerializer(edit).data)
+
+    @extend_schema(responses=RepairSerializer)
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.answer(self.get_object())
+
+    @extend_schema(request=None, responses=RepairSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Go no further. What is changed already stays and can be undone."""
+        return self.answer(edit_cancel(edit=self.get_object(), actor=self.actor))
+
+    @extend_schema(request=None, responses=RepairSerializer)
+    @action(detail=True, methods=["post"])
+    def undo(self, request: Request, pk: str) -> Response:
+        """Put everything back that nobody changed since; ``kept`` names the others."""
+        return self.answer(edit_undo(edit=self.get_object(), actor=self.actor))

@@ -8,7 +8,7 @@ from contacts.api.events import EventViewSet, IdentifyViewSet
 from contacts.api.imports import ImportViewSet
 from contacts.api.merging import MergeViewSet
 from contacts.api.parts import DomainViewSet, EmploymentViewSet, LifecycleChangeViewSet, PointViewSet
-from contacts.api.quality import QualityRepairView, QualityTrendView, QualityView
+from contacts.api.quality import QualityRepairView, QualityTrendView, QualityView, RepairViewSet
 from contacts.api.records import CompanyViewSet, ContactViewSet, InteractionViewSet, TaskViewSet
 from contacts.api.relations import AddressViewSet, ProfileViewSet, RelationshipViewSet
 from contacts.api.segments import SegmentViewSet
@@ -37,6 +37,7 @@ router.register("tags", TagViewSet, basename="tag")
 router.register("duplicates", DuplicateViewSet, basename="duplicate")
 router.register("merges", MergeViewSet, basename="merge")
 router.register("imports", ImportViewSet, basename="import")
+router.register("data-repairs", RepairViewSet, basename="data-repair")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("data-quality/", QualityView.as_view(), name="data-quality"),

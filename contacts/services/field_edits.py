@@ -20,7 +20,7 @@ from contacts.custom.values import clean_values
 from contacts.services.owners import owner_named
 from contacts.validation import merged
 from crmcem.lib.actors import Actor, acting
-from crmcem.lib.bulk_edits import Restored, Written
+from crmcem.lib.bulk_edits import Line, Restored, Written
 from crmcem.lib.errors import DomainError, FieldError
 from crmcem.lib.records import lock_all, plain, reference
 from crmcem.workspace.models import User
@@ -36,6 +36,9 @@ class FieldEditor:
 
     ``assign`` is the scope of giving records away, ``clean`` the app's validation.
     """
+
+    at_once: int | None = None
+    chunk: int | None = None
 
     def __init__(
         self,
@@ -165,14 +168,14 @@ class FieldEditor:
             rows: list[Any] = lock_all(self.model, ids, actor)
             shared = self.shared(key, value, actor)
             wanted: dict[int, Values] = {}
-            failed = []
+            failed: list[Line] = []
             for row in rows:
                 try:
                     wanted[row.pk] = self.wanted(row, key, value, shared)
                 except DomainError as error:
                     failed.append((str(row), error.errors[0].detail))
             self.arrange(key, wanted, shared)
-            return Written(self._save(rows, key, wanted, actor), failed)
+            return Written(self.save(rows, key, wanted, actor), failed)
 
     def restore(self, *, key: str, before: dict[int, tuple[Any, int]], actor: Actor) -> Restored:
         require(actor, self.assign if key == "owner" else self.scope)
@@ -180,7 +183,7 @@ class FieldEditor:
             self.hold_back(key, [values for values, _version in before.values()])
             rows: list[Any] = lock_all(self.model, list(before), actor)
             changed = _("It was changed again since.")
-            kept = [(str(row), changed) for row in rows if row.version != before[row.pk][1]]
+            kept: list[Line] = [(str(row), changed) for row in rows if row.version != before[row.pk][1]]
             rows = [row for row in rows if row.version == before[row.pk][1]]
             old = {row.pk: self._typed_all(before[row.pk][0]) for row in rows}
             alive = self._alive(old.values())
@@ -190,7 +193,7 @@ class FieldEditor:
                     wanted[row.pk] = self.put_back(row, key, old[row.pk], alive)
                 except DomainError as error:
                     kept.append((str(row), error.errors[0].detail))
-            return Restored(len(self._save(rows, key, wanted, actor, back=True)), kept)
+            return Restored(len(self.save(rows, key, wanted, actor, back=True)), kept)
 
     def _typed(self, name: str, value: Any) -> Any:
         """A value that JSON carried, as the column has it."""
@@ -211,7 +214,7 @@ class FieldEditor:
             found[name] = {None, *related._base_manager.filter(pk__in=ids).values_list("pk", flat=True)}
         return found
 
-    def _save(
+    def save(
         self, rows: Sequence[Any], key: str, wanted: Mapping[int, Values], actor: Actor, *, back: bool = False
     ) -> list[tuple[int, Any, int]]:
         """Store what differs as the rows' next versions. Answers ``(id, what stood there, version)``."""

@@ -1,42 +1,43 @@
-"""Repairs in bulk: what a check found and a rule can mend, each through the service that a person would use."""
+"""Repairs in bulk: what a check found and a rule can mend, as an edit of many records that can be taken back.
 
-from collections import defaultdict
+Any number of records a click: the rows are those of the list behind the check. ``workspace.services.edits`` walks
+them (at once where they are few, else in the background), ``quality_edits`` says how each rule writes them.
+"""
+
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q
-from django.http import Http404
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from contacts.models import Company, ContactPoint, DuplicatePair
+from contacts.models import Company, DuplicatePair
 from contacts.quality import Check, checks
-from contacts.services.bulk import contacts_assign
-from contacts.services.companies import company_update
-from contacts.services.duplicates import BULK, pairs_merge_exact
-from contacts.services.points import point_remove, point_update
+from contacts.selectors.quality import CAP
+from contacts.services.contacts import ASSIGN
+from contacts.services.quality_edits import editor_of
 from contacts.services.quality_values import changes
 from crmcem.lib.actors import Actor
-from crmcem.lib.errors import Conflict, DomainError, NotAllowed, StaleWrite
+from crmcem.lib.bulk_edits import register
+from crmcem.lib.errors import DomainError
+from crmcem.workspace.models import BulkEdit
 from crmcem.workspace.policies import require
+from crmcem.workspace.services.edits import OPEN, edit_start
+from crmcem.workspace.services.lists import list_behind
 
-#: records of one click
-LIMIT = 1_000
-
-
-@dataclass(slots=True)
-class Repaired:
-    """How many records changed, why others did not (``(record, reason)``), and whether there are more."""
-
-    changed: int = 0
-    failed: list[tuple[int, str]] = field(default_factory=list)
-    more: bool = False
+#: so many values are looked at for a forecast and a preview; a repair goes over all of them
+LOOKED_AT = 1_000
+#: what a repair is called among the edits: this and the name of its check
+PREFIX = "repair:"
+ENTITIES = {"contact": gettext_lazy("Contacts"), "company": gettext_lazy("Companies")}
+_LISTS = {"contact": "contacts:list", "company": "contacts:companies"}
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """``rows(check, user)`` are the records that the rule can mend; ``run(check, actor)`` mends up to ``LIMIT``."""
+    """A rule. ``rows(check, user)`` are the records that it can mend, for a forecast."""
 
     key: str
     scope: str
@@ -44,9 +45,16 @@ class Repair:
     label: Any
     explain: Any
     rows: Callable[[Check, Any], Any]
-    run: Callable[[Check, Actor], Repaired]
     #: whether ``quality_values.changes`` can show what each value would become
     shows: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """How many records a repair would change; not ``exact``: at least so many were found in the time there was."""
+
+    n: int
+    exact: bool
 
 
 def _ownable(check: Check, user: Any) -> Any:
@@ -55,35 +63,8 @@ def _ownable(check: Check, user: Any) -> Any:
     return check.rows(user).filter(company__in=companies)
 
 
-def _give(check: Check, actor: Actor) -> Repaired:
-    found = list(
-        _ownable(check, actor.user).order_by("pk").values_list("pk", "company__owner_id")[: LIMIT + 1]
-    )
-    by_owner: dict[int, list[int]] = defaultdict(list)
-    for pk, owner in found[:LIMIT]:
-        by_owner[owner].append(pk)
-    done = Repaired(more=len(found) > LIMIT)
-    for owner, ids in sorted(by_owner.items()):
-        done.changed += contacts_assign(ids=ids, owner=owner, actor=actor)
-    return done
-
-
 def _all(check: Check, user: Any) -> Any:
     return check.rows(user)
-
-
-def _drop_addresses(check: Check, actor: Actor) -> Repaired:
-    ids = list(check.rows(actor.user).order_by("pk").values_list("pk", flat=True)[: LIMIT + 1])
-    points = ContactPoint.objects.filter(contact__in=ids[:LIMIT], kind="email", is_primary=True)
-    done = Repaired(more=len(ids) > LIMIT)
-    for point in points.order_by("contact_id"):
-        try:
-            point_remove(point=point, actor=actor)
-        except (Conflict, DomainError, Http404, NotAllowed, StaleWrite) as error:
-            done.failed.append((point.contact_id, str(error)))
-        else:
-            done.changed += 1
-    return done
 
 
 def _exact(check: Check, user: Any) -> Any:
@@ -92,45 +73,16 @@ def _exact(check: Check, user: Any) -> Any:
     )
 
 
-def _merge(check: Check, actor: Actor) -> Repaired:
-    done = pairs_merge_exact(entity=check.entity, actor=actor)
-    failed = [(each["pair"], each["detail"]) for each in done["failed"]]
-    return Repaired(len(done["merged"]), failed, done["more"])
-
-
-def _mendable(check: Check, user: Any) -> Any:
-    """The records with a value that a rule can mend, among the first ``LIMIT`` faulty ones."""
-    return check.rows(user).filter(pk__in={each.record.pk for each in changes(check, user, LIMIT)})
-
-
-def _mend(check: Check, actor: Actor) -> Repaired:
-    """Write each mended value through the service that a person would use."""
-    done = Repaired()
-    for each in changes(check, actor.user, LIMIT):
-        try:
-            if check.entity == "company":
-                company_update(company=each.row, data={"phone": each.new}, actor=actor)
-            else:
-                point_update(point=each.row, data={"value": each.new}, actor=actor)
-        except (Conflict, DomainError, Http404, NotAllowed, StaleWrite) as error:
-            done.failed.append((each.record.pk, str(error)))
-        else:
-            done.changed += 1
-    done.more = bool(done.changed) and check.rows(actor.user).exists()
-    return done
-
-
 REPAIRS: dict[str, Repair] = {
     repair.key: repair
     for repair in (
         Repair(
             "owner",
-            "contacts:assign",
+            ASSIGN,
             "user-share",
             gettext_lazy("Give to the owner of their company"),
             gettext_lazy("Contacts get the owner of their company. Each stands in their history."),
             _ownable,
-            _give,
         ),
         Repair(
             "address",
@@ -139,7 +91,6 @@ REPAIRS: dict[str, Repair] = {
             gettext_lazy("Remove the dead addresses"),
             gettext_lazy("The address goes; another one of the contact takes its place where there is one."),
             _all,
-            _drop_addresses,
         ),
         Repair(
             "email",
@@ -147,8 +98,7 @@ REPAIRS: dict[str, Repair] = {
             "mail-check",
             gettext_lazy("Mend what is plainly meant"),
             gettext_lazy("Without blanks, brackets and full stops around the address."),
-            _mendable,
-            _mend,
+            _all,
             shows=True,
         ),
         Repair(
@@ -157,8 +107,7 @@ REPAIRS: dict[str, Repair] = {
             "phone-check",
             gettext_lazy("Write with the country code"),
             gettext_lazy("By the country of the address, else of the company’s address, else our own."),
-            _mendable,
-            _mend,
+            _all,
             shows=True,
         ),
         Repair(
@@ -168,7 +117,6 @@ REPAIRS: dict[str, Repair] = {
             gettext_lazy("Merge exact duplicates"),
             gettext_lazy("The newer record becomes part of the older one. Each merge can be undone."),
             _exact,
-            _merge,
         ),
     )
 }
@@ -187,24 +135,54 @@ def repair_of(name: str) -> tuple[Check, Repair]:
     return check, REPAIRS[check.repair]
 
 
-def most(repair: Repair) -> int:
-    """How many one click mends."""
-    return BULK if repair.key == "merge" else LIMIT
+def forecast(check: Check, user: Any) -> Forecast:
+    """What the repair of this check would change."""
+    repair = REPAIRS[check.repair]
+    if not repair.shows:
+        n = repair.rows(check, user).order_by().values("pk")[: CAP + 1].count()
+        return Forecast(min(n, CAP), n <= CAP)
+    # A rule over values runs in Python: the first of them are looked at, and whether there are others.
+    mended = {each.record.pk for each in changes(check, user, LOOKED_AT)}
+    faulty = check.rows(user).order_by("pk").values_list("pk", flat=True)
+    return Forecast(len(mended), len(faulty[: LOOKED_AT + 1]) <= LOOKED_AT)
 
 
-def repairable(check: Check, repair: Repair, user: Any) -> int:
-    """What one click would mend, at most ``most(repair)``."""
-    return int(repair.rows(check, user).order_by().values("pk")[: most(repair)].count())
+def quality_repair(*, check: str, actor: Actor) -> BulkEdit:
+    """Mend by its rule what this check found, all of it; the edit tells how far it is and can be undone.
 
-
-def quality_repair(*, check: str, actor: Actor, dry_run: bool = False) -> Repaired:
-    """Mend what the rule of this check can, up to ``most`` records. ``dry_run`` only counts them.
-
-    Each record is written by its own service: what can't be mended harms no other.
+    A repair of the same check that is still going on is answered instead of a second one. Raises DomainError where
+    there is no such repair or too many edits are open, NotAllowed.
     """
     found, repair = repair_of(check)
     require(actor, "contacts:write")
     require(actor, repair.scope)
-    if dry_run:
-        return Repaired(repairable(found, repair, actor.user))
-    return repair.run(found, actor)
+    label = f"{PREFIX}{found.name}"
+    going_on = BulkEdit.objects.filter(user=actor.user, model=label, status__in=OPEN).first()
+    if going_on is not None:
+        return going_on
+    path, query = _where(found)
+    edit = BulkEdit(
+        user=actor.user,
+        model=label,
+        title=f"{ENTITIES[found.entity]}: {found.label}"[:120],
+        label=str(repair.label)[:120],
+        path=path,
+        query=query,
+        key=repair.key,
+    )
+    page = list_behind(edit.user, path, query)
+    return edit_start(edit=edit, rows=page.filtered(), actor=actor)
+
+
+def _where(check: Check) -> tuple[str, str]:
+    """The list whose rows the repair goes through: the records of the check, or the pairs that are merged."""
+    if check.repair == "merge":
+        return reverse("contacts:duplicates"), f"entity={check.entity}&exact=true&state=open"
+    return reverse(_LISTS[check.entity]), f"quality={check.key}"
+
+
+def register_repairs() -> None:
+    """Called when the app is ready."""
+    for check in checks:
+        if check.repair:
+            register(f"{PREFIX}{check.name}", editor_of(check))

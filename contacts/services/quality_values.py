@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contacts.models import Address, ContactPoint
+from contacts.models import Address, Company, ContactPoint
 from contacts.quality import Check, invalid_points
 from crmcem.lib.normalise import mended_email, mended_phone
 from crmcem.workspace.organisation import organisation
@@ -22,14 +22,25 @@ class Change:
 
 def changes(check: Check, user: Any, limit: int) -> list[Change]:
     """What can be mended by rule among the first ``limit`` faulty values that the person may see."""
-    return _companies(check, user, limit) if check.entity == "company" else _points(check, user, limit)
+    if check.entity == "company":
+        return company_changes(check.rows(user).order_by("pk")[:limit])
+    rows = _invalid(check).filter(contact__in=check.rows(user))
+    return _mended(check, rows.defer("contact__custom", "contact__consent")[:limit])
 
 
-def _points(check: Check, user: Any, limit: int) -> list[Change]:
-    kind = check.key.removeprefix("invalid_")
-    rows = invalid_points(kind).filter(contact__in=check.rows(user)).select_related("contact")
-    points = list(rows.defer("contact__custom", "contact__consent").order_by("contact_id", "pk")[:limit])
-    if kind == "email":
+def point_changes(check: Check, user: Any, contacts: list[int]) -> list[Change]:
+    """What can be mended by rule on these contacts, as far as the person may see them."""
+    return _mended(check, _invalid(check).filter(contact__in=check.rows(user).filter(pk__in=contacts)))
+
+
+def _invalid(check: Check) -> Any:
+    rows = invalid_points(check.key.removeprefix("invalid_")).select_related("contact")
+    return rows.order_by("contact_id", "pk")
+
+
+def _mended(check: Check, rows: Iterable[ContactPoint]) -> list[Change]:
+    points = list(rows)
+    if check.key.removeprefix("invalid_") == "email":
         found = [(point, mended_email(point.value)) for point in points]
     else:
         countries = _countries(points)
@@ -37,12 +48,13 @@ def _points(check: Check, user: Any, limit: int) -> list[Change]:
     return [Change(point.contact, point, point.value, new) for point, new in found if new]
 
 
-def _companies(check: Check, user: Any, limit: int) -> list[Change]:
-    rows = list(check.rows(user).order_by("pk")[:limit])
+def company_changes(found: Iterable[Company]) -> list[Change]:
+    """What the numbers of these companies would become."""
+    rows = list(found)
     addresses = _of(Address.objects.filter(company__in=[row.pk for row in rows]), "company_id")
     ours = [organisation().country]
-    found = [(row, mended_phone(row.phone, addresses.get(row.pk) or ours)) for row in rows]
-    return [Change(row, row, row.phone, new) for row, new in found if new]
+    mended = [(row, mended_phone(row.phone, addresses.get(row.pk) or ours)) for row in rows if row.phone]
+    return [Change(row, row, row.phone or "", new) for row, new in mended if new]
 
 
 def _countries(points: Sequence[ContactPoint]) -> dict[int, list[str]]:

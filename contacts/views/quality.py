@@ -3,10 +3,11 @@
 from typing import Any
 
 from django.conf import settings
-from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views import View
@@ -14,10 +15,14 @@ from django.views import View
 from contacts.quality import GROUPS
 from contacts.selectors.quality import CAP, Count, Found, Report, quality_report
 from contacts.selectors.quality_trend import may_see, moves
-from contacts.services.quality import REPAIRS, quality_repair, repairable
+from contacts.services.quality import ENTITIES, PREFIX, REPAIRS, forecast, quality_repair
 from crmcem.lib.web.access import ScopedView
 from crmcem.lib.web.cells import grouped
 from crmcem.lib.web.htmx import go
+from crmcem.workspace.models import BulkEdit
+from crmcem.workspace.models.edits import KEPT
+from crmcem.workspace.services.edits import OPEN
+from crmcem.workspace.views.edits import edit_context
 
 _LISTS = {"contact": "contacts:list", "company": "contacts:companies"}
 
@@ -28,12 +33,8 @@ def count_text(count: Count) -> str:
     return grouped(count.shown) if count.exact else f"{grouped(CAP)}+"
 
 
-def labels() -> dict[str, str]:
-    return {"contact": _("Contacts"), "company": _("Companies")}
-
-
 class QualityPage(ScopedView, View):
-    """GET: the numbers. POST: ``check`` is repaired by its rule."""
+    """GET: the numbers, and how far the last repair is. POST: ``check`` is repaired by its rule."""
 
     scope = "contacts:write"
 
@@ -41,13 +42,15 @@ class QualityPage(ScopedView, View):
         user: Any = request.user
         report = quality_report(user)
         self.moves = moves(user)
+        last = last_repair(user)
         context = {
             "may_see_trend": may_see(user),
+            **(edit_context(last, user) if last else {}),
             "score": report.score,
             "days": settings.QUALITY_STALE_DAYS,
             "entities": [
                 {
-                    "label": labels()[entity],
+                    "label": ENTITIES[entity],
                     "total": count_text(total),
                     "rows": [self.row(each, report) for each in report.found if each.check.entity == entity],
                 }
@@ -91,21 +94,21 @@ class QualityPage(ScopedView, View):
         repair = REPAIRS.get(each.check.repair)
         if repair is None or each.count.n == 0 or not user.may(repair.scope):
             return None
-        n = repairable(each.check, repair, user)
-        what = ngettext("%(n)s record will change.", "%(n)s records will change.", n) % {"n": grouped(n)}
-        return {"label": repair.label, "icon": repair.icon, "n": n, "confirm": f"{what} {repair.explain}",
-                "shows": repair.shows}  # fmt: skip
+        found = forecast(each.check, user)
+        what = ngettext("%(n)s record will change.", "%(n)s records will change.", found.n)
+        n = grouped(found.n) if found.exact else f"{grouped(found.n)}+"
+        back = _("You can undo it for half an hour.")
+        return {"label": repair.label, "icon": repair.icon, "n": n, "any": found.n or not found.exact,
+                "confirm": f"{what % {'n': n}} {repair.explain} {back}", "shows": repair.shows}  # fmt: skip
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        done = quality_repair(check=request.POST.get("check", ""), actor=self.actor)
-        text = ngettext("%(n)s record repaired.", "%(n)s records repaired.", done.changed)
-        words = [text % {"n": grouped(done.changed)}]
-        if done.failed:
-            kept = ngettext(
-                "%(n)s stays as it is: %(why)s", "%(n)s stay as they are: %(why)s", len(done.failed)
-            )
-            words.append(kept % {"n": grouped(len(done.failed)), "why": done.failed[0][1]})
-        if done.more:
-            words.append(_("There are more: repair once more."))
-        messages.success(request, " ".join(words))
-        return go(request, reverse("contacts:quality"))
+        quality_repair(check=request.POST.get("check", ""), actor=self.actor)
+        return go(request, f"{reverse('contacts:quality')}#last-repair")
+
+
+def last_repair(user: Any) -> BulkEdit | None:
+    """The person's newest repair while it goes on or can be undone, and half an hour after it was."""
+    recent = timezone.now() - KEPT
+    going_on = Q(status__in=OPEN) | Q(finished_at__gt=recent)
+    edits = BulkEdit.objects.visible_to(user).filter(going_on, model__startswith=PREFIX)
+    return edits.order_by("-pk").first()

@@ -13,9 +13,8 @@ from django.views import View
 from contacts.models import QualityDay
 from contacts.quality import GROUPS, Check, checks
 from contacts.selectors.quality_trend import PERIODS, course, courses, may_see
-from contacts.services.quality import LIMIT, REPAIRS
+from contacts.services.quality import ENTITIES, LOOKED_AT, REPAIRS
 from contacts.services.quality_values import changes
-from contacts.views.quality import labels
 from crmcem.lib.spreadsheets import csv_lines
 from crmcem.lib.web.access import ScopedView
 from crmcem.lib.web.cells import grouped
@@ -43,13 +42,13 @@ class QualityTrend(ScopedView, View):
             named = "check" in request.GET
             return self.csv(course(request.user, check.name, days) if named else courses(request.user, days))
         rows = course(request.user, check.name, days)
-        title = f"{labels()[check.entity]}: {check.label}"
+        title = f"{ENTITIES[check.entity]}: {check.label}"
         context = {
             "title": title,
             "check": check,
             "days": days,
             "periods": PERIODS,
-            "checks": [(each.name, f"{labels()[each.entity]}: {each.label}") for each in checks],
+            "checks": [(each.name, f"{ENTITIES[each.entity]}: {each.label}") for each in checks],
             "rows": [
                 {
                     "day": row.day,
@@ -101,14 +100,16 @@ class RepairPreview(ScopedView, View):
         repair = REPAIRS.get(check.repair)
         if repair is None or not repair.shows:
             raise Http404
-        found = changes(check, request.user, LIMIT)
+        found = changes(check, request.user, LOOKED_AT)
+        faulty = check.rows(request.user).order_by("pk").values_list("pk", flat=True)
+        whole = len(faulty[: LOOKED_AT + 1]) <= LOOKED_AT
         page = "contacts:company" if check.entity == "company" else "contacts:contact"
         context = {
-            "title": f"{labels()[check.entity]}: {check.label}",
+            "title": f"{ENTITIES[check.entity]}: {check.label}",
             "group": GROUPS[check.group],
             "check": check,
             "repair": repair,
-            "count": grouped(len(found)),
+            "count": grouped(len(found)) if whole else f"{grouped(len(found))}+",
             "more": max(0, len(found) - SHOWN),
             "rows": [
                 {

@@ -12,14 +12,17 @@ from django.utils.translation import gettext as _
 
 from crmcem.lib.actors import Actor
 
+#: ``(row, reason)``, with the row's id as a third where a client needs it
+Line = tuple[str, str] | tuple[str, str, int]
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a chunk became: ``(id, what stood there, version now)`` of each changed row, and ``(row, reason)`` of
-    those that could not be changed."""
+    """What a chunk became: ``(id, what stood there, version now)`` of each changed row, and those that could not be
+    changed."""
 
     changed: list[tuple[int, Any, int]] = field(default_factory=list)
-    failed: list[tuple[str, str]] = field(default_factory=list)
+    failed: list[Line] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +31,19 @@ class Restored:
     the actor sees and that stay as they are now."""
 
     count: int
-    kept: list[tuple[str, str]] = field(default_factory=list)
+    kept: list[Line] = field(default_factory=list)
 
 
 class Editor(Protocol):
-    """How the fields of a model are set in bulk. Values and what stood there before are JSON."""
+    """How the fields of a model are set in bulk. Values and what stood there before are JSON.
+
+    ``at_once`` is how many rows are changed without a job and ``chunk`` how many in one transaction of it; None: as
+    the keeper thinks (where a row takes long, say less).
+    """
 
     scope: str
+    at_once: int | None
+    chunk: int | None
     assign: str
     entity: str
     keys: Sequence[str]

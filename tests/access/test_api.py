@@ -39,6 +39,7 @@ RECORDS = {
     "contact-points": "point",
     "contacts": "contact",
     "custom-fields": "field",
+    "data-repairs": "repair",
     "field-layouts": "layout",
     "deals": "deal",
     "employments": "employment",

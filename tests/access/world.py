@@ -116,6 +116,18 @@ def make_world(cast: Cast) -> World:
         changed=1,
         expires_at=timezone.now() + dt.timedelta(minutes=5),
     )
+    repair = BulkEdit.objects.create(
+        user=rep,
+        model="repair:contact.unowned",
+        title="Hidden repair",
+        label="Give to the owner of their company",
+        key="owner",
+        path="/contacts/",
+        query="quality=unowned",
+        status="done",
+        changed=1,
+        expires_at=timezone.now() + dt.timedelta(minutes=5),
+    )
     export = Export.objects.create(
         owner=rep,
         entity="contact",
@@ -130,6 +142,7 @@ def make_world(cast: Cast) -> World:
     )
     rows = {
         "edit": edit,
+        "repair": repair,
         "export": export,
         "trash": trash,
         "company": company,

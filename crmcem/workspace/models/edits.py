@@ -83,6 +83,11 @@ class BulkEdit(models.Model):
         return self.status in {self.Status.QUEUED, self.Status.RUNNING, self.Status.UNDOING}
 
     @property
+    def is_repair(self) -> bool:
+        """Each record got what a rule says, not all of them one value."""
+        return self.model.startswith("repair:")
+
+    @property
     def can_undo(self) -> bool:
         ended = self.status in {self.Status.DONE, self.Status.CANCELLED, self.Status.FAILED}
         return bool(ended and self.changed and self.expires_at and self.expires_at > timezone.now())

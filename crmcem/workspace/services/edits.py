@@ -51,21 +51,31 @@ def edit_begin(
     editor = editors[rows.model._meta.label]
     require(actor, editor.scope)
     value = editor.check(key=key, raw=raw, actor=actor)
+    edit = BulkEdit(
+        user=actor.user,
+        model=rows.model._meta.label,
+        title=str(page.title)[:120],
+        label=label[:120],
+        path=page.request.path,
+        query=page.query.text,
+        ids=ids,
+        key=key,
+        value=value,
+    )
+    return edit_start(edit=edit, rows=rows, actor=actor)
+
+
+def edit_start(*, edit: BulkEdit, rows: Any, actor: Actor) -> BulkEdit:
+    """Begin an edit whose value is clean; ``rows`` are what ``list_behind`` its path and query would give.
+
+    At once where they are few, else as a job. Raises DomainError where too many of theirs are open, NotAllowed.
+    """
+    require(actor, editors[edit.model].scope)
+    few = _at_once(edit)
     with acting(actor):
-        found = list(rows.order_by("pk").values_list("pk", flat=True)[: CHUNK + 1])
-        edit = BulkEdit(
-            user=actor.user,
-            model=rows.model._meta.label,
-            title=str(page.title)[:120],
-            label=label[:120],
-            path=page.request.path,
-            query=page.query.text,
-            ids=ids,
-            key=key,
-            value=value,
-            rows_total=len(found),
-        )
-        if len(found) <= CHUNK:
+        found = list(rows.order_by("pk").values_list("pk", flat=True)[: few + 1])
+        edit.rows_total = len(found)
+        if len(found) <= few:
             edit.status = Status.RUNNING
             edit.save()
             _change(edit, found, actor)
@@ -114,9 +124,10 @@ def edit_undo(*, edit: BulkEdit, actor: Actor) -> BulkEdit:
         require(actor, editors[row.model].scope)
         if not row.can_undo:
             raise DomainError.of("edit", "too_late", _("This change can’t be taken back any more."))
-        row.status, row.position, row.claimed_until = Status.UNDOING, 0, None
+        last = BulkEditRow.objects.filter(edit=row).aggregate(last=Max("pk"))["last"] or 0
+        row.status, row.position, row.claimed_until = Status.UNDOING, last + 1, None
         row.save(update_fields=["status", "position", "claimed_until"])
-        if row.changed > CHUNK:
+        if row.changed > _at_once(row):
             soon(RUN, row.pk)
         else:
             _restore(row, actor)
@@ -132,6 +143,16 @@ def _locked(pk: int, actor: Actor) -> BulkEdit:
 
 
 # --- the work, inside a transaction that holds the edit's row ------------------------------------------------
+def _at_once(edit: BulkEdit) -> int:
+    own = editors[edit.model].at_once
+    return CHUNK if own is None else own
+
+
+def _chunk(edit: BulkEdit) -> int:
+    own = editors[edit.model].chunk
+    return CHUNK if own is None else min(own, CHUNK)
+
+
 def _change(edit: BulkEdit, ids: list[int], actor: Actor) -> None:
     written = editors[edit.model].write(key=edit.key, value=edit.value, ids=ids, actor=actor)
     BulkEditRow.objects.bulk_create(
@@ -150,8 +171,9 @@ def _change(edit: BulkEdit, ids: list[int], actor: Actor) -> None:
 
 
 def _restore(edit: BulkEdit, actor: Actor) -> bool:
-    """One chunk back. Answers whether there was one."""
-    rows = list(BulkEditRow.objects.filter(edit=edit, pk__gt=edit.position).order_by("pk")[:CHUNK])
+    """One chunk back, the last change first. Answers whether there was one."""
+    left = BulkEditRow.objects.filter(edit=edit, pk__lt=edit.position)
+    rows = list(left.order_by("-pk")[: _chunk(edit)])
     if not rows:
         return False
     before = {row.record_id: (row.before, row.version) for row in rows}
@@ -221,7 +243,7 @@ def _step(edit_id: int, rows: Any, actor: Actor) -> bool:
             more = _restore(edit, actor)
         elif edit.status == Status.RUNNING:
             left = rows.filter(pk__gt=edit.position, pk__lte=edit.until).order_by("pk")
-            ids = list(left.values_list("pk", flat=True)[:CHUNK])
+            ids = list(left.values_list("pk", flat=True)[: _chunk(edit)])
             more = bool(ids)
             _change(edit, ids, actor)
         else:

@@ -26,29 +26,34 @@ TONES = {
 }
 
 
+def edit_context(edit: BulkEdit, user: Any) -> dict[str, Any]:
+    """What ``workspace/edit_body.html`` shows, here and in pages that start edits of their own."""
+    undoing = edit.status == BulkEdit.Status.UNDOING
+    done, total = (edit.restored, edit.changed) if undoing else (edit.rows_done, edit.rows_total)
+    return {
+        "edit": edit,
+        "tone": TONES[edit.status],
+        "percent": min(99, 100 * done // max(total, done, 1)),
+        "same": edit.rows_done - edit.changed - edit.failed,
+        "kept": edit.changed - edit.restored,
+        "automations": _automations(edit, user),
+    }
+
+
+def _automations(edit: BulkEdit, user: Any) -> str:
+    """What an undo does not reach, where something was changed."""
+    if edit.is_open or not edit.changed or edit.model not in editors:
+        return ""
+    return automations_warning(editors[edit.model], edit.key, user)
+
+
 class EditView(LoginRequiredMixin, View):
     def edit(self, pk: int) -> BulkEdit:
         row: BulkEdit = get_object_or_404(BulkEdit.objects.visible_to(user_of(self.request)), pk=pk)
         return row
 
-    def automations(self, edit: BulkEdit) -> str:
-        """What an undo does not reach, where something was changed."""
-        if edit.is_open or not edit.changed or edit.model not in editors:
-            return ""
-        return automations_warning(editors[edit.model], edit.key, user_of(self.request))
-
     def page(self, edit: BulkEdit, error: str = "") -> HttpResponse:
-        done = edit.restored if edit.status == BulkEdit.Status.UNDOING else edit.rows_done
-        total = edit.changed if edit.status == BulkEdit.Status.UNDOING else edit.rows_total
-        context: dict[str, Any] = {
-            "edit": edit,
-            "tone": TONES[edit.status],
-            "percent": min(99, 100 * done // max(total, done, 1)),
-            "same": edit.rows_done - edit.changed - edit.failed,
-            "kept": edit.changed - edit.restored,
-            "automations": self.automations(edit),
-            "error": error,
-        }
+        context = {**edit_context(edit, user_of(self.request)), "error": error}
         response = render_page(self.request, "workspace/edit.html", context, "workspace/edit_body.html")
         response["Cache-Control"] = "no-store"
         return response if edit.is_open else trigger(response, list=True)
