@@ -6,7 +6,7 @@ from django.db import connection
 from django.db.models import Q
 
 from contacts.models import Company, Contact, MergeRecord
-from crmcem.lib.merging import Pointer, pointers
+from crmcem.lib.merging import Pointer, is_quiet, pointers
 from crmcem.lib.visibility import visible_q
 
 MODELS: dict[str, Any] = {"contact": Contact, "company": Company}
@@ -26,7 +26,7 @@ def moving(record: Any, user: Any) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     for pointer in pointers(record._meta.concrete_model):
-        if pointer.table in _SILENT:
+        if pointer.table in _SILENT or is_quiet(pointer):
             continue
         rows = pointer.model._default_manager.filter(**{_lookup(pointer): record.pk})
         if user is not None:

@@ -157,7 +157,7 @@ def quality_repair(*, check: str, actor: Actor) -> BulkEdit:
     require(actor, "contacts:write")
     require(actor, repair.scope)
     label = f"{PREFIX}{found.name}"
-    going_on = BulkEdit.objects.filter(user=actor.user, model=label, status__in=OPEN).first()
+    going_on: BulkEdit | None = BulkEdit.objects.filter(user=actor.user, model=label, status__in=OPEN).first()
     if going_on is not None:
         return going_on
     path, query = _where(found)

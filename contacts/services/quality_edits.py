@@ -31,7 +31,7 @@ Before = dict[int, tuple[Any, int]]
 MERGES = 25
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RepairEditor:
     """The repair of one check. ``writes(check, ids, actor)`` mends a chunk, ``undoes(before, actor)`` takes it back."""
 

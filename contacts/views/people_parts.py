@@ -16,17 +16,11 @@ from contacts.views.cells import contact_url, reference
 from contacts.views.common import number
 from contacts.views.lookup import LookupInput
 from contacts.views.parts import Kind, Line, PartForm, of
+from contacts.views.words import CHANNEL_WORDS
 from crmcem.lib.visibility import mark_hidden
 from crmcem.lib.web import cells
 
 SHOWN = 50
-CHANNEL_WORDS = {
-    "email": gettext_lazy("E-mail"),
-    "sms": gettext_lazy("SMS"),
-    "phone": gettext_lazy("Phone"),
-    "push": gettext_lazy("Push messages"),
-    "post": gettext_lazy("Post"),
-}
 
 
 def day_field(label: Any) -> forms.DateField:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views import View
 
 from contacts.models import Tag
@@ -47,6 +47,17 @@ class MergeForm(forms.Form):
         super().__init__(data)
 
 
+class RenameForm(forms.Form):
+    name = forms.CharField(
+        label=gettext_lazy("New name"),
+        max_length=60,
+        help_text=gettext_lazy("The old name goes on meaning this tag."),
+    )
+
+    def __init__(self, data: Any = None, *, user: Any) -> None:
+        super().__init__(data)
+
+
 class ColourForm(forms.Form):
     colour = forms.ChoiceField(label=gettext_lazy("Colour"), choices=Tag.Colour.choices)
 
@@ -56,6 +67,23 @@ class ColourForm(forms.Form):
 
 def _chosen(rows: Any) -> list[Tag]:
     return list(Tag.objects.filter(pk__in=ids_of(rows)).order_by("pk"))
+
+
+def touched(rows: Any) -> str:
+    """On how many contacts the chosen tags are, before they are renamed, merged or deleted."""
+    counts = list(Tag.objects.filter(pk__in=ids_of(rows)).values_list("count", flat=True))
+    number = {"n": cells.grouped(sum(counts)), "tags": len(counts)}
+    if len(counts) == 1:
+        return ngettext("It is on %(n)s contact.", "It is on %(n)s contacts.", counts[0]) % number
+    return _("%(tags)s tags, on %(n)s contacts at most.") % number
+
+
+def _rename(*, actor: Actor, rows: Any, data: dict[str, Any]) -> BulkDone:
+    chosen = _chosen(rows)
+    if len(chosen) != 1:
+        raise DomainError.of("name", "one", _("Choose one tag to rename. Several become one by “Merge”."))
+    services.tag_update(tag=chosen[0], data={"name": data["name"]}, actor=actor)
+    return BulkDone(1)
 
 
 def _merge(*, actor: Actor, rows: Any, data: dict[str, Any]) -> BulkDone:
@@ -114,6 +142,16 @@ class TagList(HouseList):
     )
     bulk_actions = (
         BulkAction(
+            "rename",
+            gettext_lazy("Rename"),
+            "pencil",
+            WRITE,
+            _rename,
+            gettext_lazy("Each gets the new name; it stands in the history of the contact."),
+            RenameForm,
+            tell=touched,
+        ),
+        BulkAction(
             "merge",
             gettext_lazy("Merge"),
             "arrows-join",
@@ -121,6 +159,7 @@ class TagList(HouseList):
             _merge,
             gettext_lazy("On every contact that has one of them; each stands in the history of its contact."),
             MergeForm,
+            tell=touched,
         ),
         BulkAction(
             "colour",
@@ -139,6 +178,7 @@ class TagList(HouseList):
             _delete,
             gettext_lazy("They are taken from every contact. Conditions that name them find nobody by them."),
             danger=True,
+            tell=touched,
         ),
     )
     editors: ClassVar[Any] = {

@@ -10,6 +10,7 @@ from django.utils import formats, timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from contacts.custom.definitions import Definition, every
 from contacts.models import Company, Contact
@@ -20,6 +21,14 @@ SILENT = frozenset({"version", "updated_at", "search_text", "series_start", "ser
 MAX_TEXT = 300
 #: the records with custom fields
 CUSTOM = {Contact: "contact", Company: "company"}
+
+CHANNEL_WORDS = {
+    "email": gettext_lazy("E-mail"),
+    "sms": gettext_lazy("SMS"),
+    "phone": gettext_lazy("Phone"),
+    "push": gettext_lazy("Push messages"),
+    "post": gettext_lazy("Post"),
+}
 
 
 class Names:
@@ -122,12 +131,28 @@ def value_of(field: Any, target: Any, value: Any, names: Names | None = None) ->
         return str(choices[value])
     if isinstance(value, bool):
         return _("yes") if value else _("no")
+    if isinstance(value, dict) and getattr(field, "name", "") == "consent":
+        return _consents(value)
     if isinstance(value, list) and all(isinstance(v, str) for v in value):
         return ", ".join(value)
     if isinstance(value, list | dict):
         return _cut(json.dumps(value, ensure_ascii=False))
     moment = _moment(field, value)
     return formats.date_format(timezone.localtime(moment), "DATETIME_FORMAT") if moment else _cut(str(value))
+
+
+def _consents(given: dict[str, Any]) -> str:
+    """ "E-mail: granted (checkout, 17 Aug 2025)", a line of it for each channel."""
+    said = []
+    for channel, each in given.items():
+        status = each.get("status") if isinstance(each, dict) else each
+        word = {"granted": _("granted"), "denied": _("denied")}.get(str(status), str(status))
+        at = parse_datetime(str(each.get("at") or "")) if isinstance(each, dict) else None
+        day = formats.date_format(at, "SHORT_DATE_FORMAT") if at else ""
+        source = str(each.get("source") or "") if isinstance(each, dict) else ""
+        more = ", ".join(filter(None, (source, day)))
+        said.append(f"{CHANNEL_WORDS.get(channel, channel)}: {word}" + (f" ({more})" if more else ""))
+    return _cut("; ".join(said))
 
 
 def _moment(field: Any, value: Any) -> dt.datetime | None:

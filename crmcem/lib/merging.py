@@ -173,6 +173,7 @@ _soft: list[Soft] = []
 _handlers: dict[str, Handler] = {}
 _exempt: dict[str, str] = {}
 _after: list[After] = []
+_quiet: set[str] = set()
 
 
 def soft(target: str, model: str, column: str) -> None:
@@ -189,6 +190,15 @@ def handle(key: str, handler: Handler) -> None:
 def exempt(key: str, why: str) -> None:
     """A column that looks like a reference and needn't follow; ``why`` says so to the reader."""
     _exempt[key] = why
+
+
+def quiet(model: Any) -> None:
+    """Rows of the house's own bookkeeping: they follow like all others, but nobody is told how many."""
+    _quiet.add(model._meta.db_table)
+
+
+def is_quiet(pointer: Pointer) -> bool:
+    return pointer.table in _quiet
 
 
 def after(callback: After) -> None:

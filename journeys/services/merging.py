@@ -10,6 +10,7 @@ def register() -> None:
     """Called once when the app is ready."""
     merging.handle("journeys_run.contact_id", keep_runs)
     merging.handle("journeys_absencetimer.contact_id", fold_timers)
+    merging.quiet(AbsenceTimer)
 
 
 def keep_runs(journal: Journal, pointer: Pointer) -> None:

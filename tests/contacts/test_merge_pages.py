@@ -32,6 +32,15 @@ def pair(own: dict[str, Any]) -> tuple[Contact, Contact]:
     return found
 
 
+def test_consent_is_said_in_words(cast: Cast, own: dict[str, Any], web: Web) -> None:
+    given = {"email": {"status": "granted", "source": "checkout", "at": "2026-08-17T01:40:16+00:00"}}
+    first = ContactFactory(consent=given, **own)
+    second = ContactFactory(consent={"email": {"status": "denied"}, "sms": {"status": "granted"}}, **own)
+    text = web(cast.rep).get(f"/contacts/{first.pk}/merge/?with={second.pk}").content.decode()
+    assert "E-mail: granted (checkout, 08/17/2026)" in text
+    assert "E-mail: denied; SMS: granted" in text
+
+
 def test_side_by_side_then_merged_then_undone(cast: Cast, pair: tuple[Contact, Contact], web: Web) -> None:
     winner, loser = pair
     rep = web(cast.rep)
@@ -40,7 +49,7 @@ def test_side_by_side_then_merged_then_undone(cast: Cast, pair: tuple[Contact, C
     assert page.status_code == 200
     assert "Weaver" in text
     assert "Spinner" in text
-    assert "<b>1</b> tasks" in text
+    assert "<li>Tasks: <b>1</b></li>" in text
     assert f"/contacts/{loser.pk}/merge/?with={winner.pk}" in text
     posted = rep.post(
         f"/contacts/{winner.pk}/merge/",

@@ -294,6 +294,33 @@ def test_the_page_lists_renames_merges_and_colours(cast: Cast, web: Web) -> None
     assert list(Tag.objects.values_list("name", "colour", "is_kept")) == [("press", "blue", True)]
 
 
+def test_a_tag_is_renamed_from_its_row_without_a_double_click(cast: Cast, web: Web) -> None:
+    contacts = [ContactFactory(tags=["vip"]), ContactFactory(tags=["vip", "press"])]
+    counts()
+    vip, press = Tag.objects.get(name="vip"), Tag.objects.get(name="press")
+    client = web(cast.admin)
+
+    def rename(ids: list[int], **more: str) -> Any:
+        return client.post("/tags/", {"_bulk": "rename", "ids": ids, **more}, **HTMX)
+
+    assert "It is on 2 contacts." in rename([vip.pk]).content.decode()
+    refused = rename([vip.pk, press.pk], _confirmed="1", name="gold")
+    assert (refused.status_code, "Choose one tag to rename." in refused.content.decode()) == (422, True)
+    taken = rename([vip.pk], _confirmed="1", name="press")
+    assert (taken.status_code, 'value="press"' in taken.content.decode()) == (422, True)
+    assert counts() == {"vip": 2, "press": 1}
+    assert rename([vip.pk], _confirmed="1", name="gold").status_code == 200
+    assert counts() == {"gold": 2, "press": 1}
+    assert [
+        sorted(row.tags) for row in Contact.objects.filter(pk__in=[c.pk for c in contacts]).order_by("pk")
+    ] == [
+        ["gold"],
+        ["gold", "press"],
+    ]
+    both = client.post("/tags/", {"_bulk": "delete", "ids": [vip.pk, press.pk]}, **HTMX).content.decode()
+    assert "2 tags, on 3 contacts at most." in both
+
+
 def test_the_page_shows_what_is_on_its_way_to_those_who_manage(cast: Cast, web: Web, few: None) -> None:
     ContactFactory.create_batch(5, tags=["vip"], owner=cast.rep, team=cast.north)
     counts()

@@ -61,6 +61,8 @@ class BulkAction:
     form: Callable[..., forms.Form] | None = None
     danger: bool = False
     forecast: Callable[..., str] | None = None
+    #: what the rows stand for, in numbers, said in place of their own count: ``tell(rows)``
+    tell: Callable[[QuerySet[Any]], str] | None = None
 
 
 def numbers(ids: list[str]) -> list[int]:
@@ -103,6 +105,7 @@ def answer(page: Any, action: BulkAction) -> HttpResponse:
         return _forecast(page, action, form, rows)
     context: dict[str, Any] = {"action": action, "form": form, "ids": ids, "everything": everything}
     context |= _sizes(page, action, rows, ids, everything)
+    context["told"] = action.tell(rows) if action.tell and not confirmed else ""
     done: BulkDone | None = None
     if confirmed and (form is None or form.is_valid()):
         more = {} if action.forecast is None else {"page": page, "ids": None if everything else numbers(ids)}
