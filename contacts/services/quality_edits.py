@@ -5,7 +5,7 @@ again under their lock, so what was mended meanwhile is left alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Q
@@ -43,10 +43,10 @@ class RepairEditor:
     chunk: int | None = None
     assign: str = ASSIGN
     keys: Sequence[str] = ()
+    entity: str = field(init=False)
 
-    @property
-    def entity(self) -> str:
-        return self.rule.entity
+    def __post_init__(self) -> None:
+        self.entity = self.rule.entity
 
     def check(self, *, key: str, raw: Any, actor: Actor) -> Any:
         """A repair has no value: its rule says what each record gets."""
@@ -126,7 +126,8 @@ def _merge(check: Check, ids: list[int], actor: Actor) -> Written:
 
 def _part(before: Before, actor: Actor) -> Restored:
     """The newest first: a record that was merged on into another is parted from that one before."""
-    back, kept = 0, []
+    back = 0
+    kept: list[Line] = []
     merges = visible_rows(MergeRecord, actor).filter(pk__in=before, undone_at__isnull=True)
     for merge in merges.order_by("-pk"):
         try:
