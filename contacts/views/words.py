@@ -144,7 +144,8 @@ def value_of(field: Any, target: Any, value: Any, names: Names | None = None) ->
 def _consents(given: dict[str, Any]) -> str:
     """ "E-mail: granted (checkout, 17 Aug 2025)", a line of it for each channel."""
     said = []
-    for channel, each in given.items():
+    places = list(CHANNEL_WORDS)
+    for channel, each in sorted(given.items(), key=lambda c: places.index(c[0]) if c[0] in places else 99):
         status = each.get("status") if isinstance(each, dict) else each
         word = {"granted": _("granted"), "denied": _("denied")}.get(str(status), str(status))
         at = parse_datetime(str(each.get("at") or "")) if isinstance(each, dict) else None
