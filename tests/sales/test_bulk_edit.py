@@ -89,7 +89,7 @@ def test_moving_many_is_moving_each(cast: Cast, web: Web, pipeline: Pipeline) ->
     chosen = [*deals, there, closed, other]
     forecast = set_field(client, chosen, "stage", offer.pk, _confirmed="", _forecast="1").content.decode()
     assert forecast == (
-        "2 of them will change; any others have this value already. "
+        "2 of them will change; others have this value already. "
         "Closed, so they stay where they are: 1. Reopen them first. "
         "In another pipeline, so they stay: 1. Choose a stage of that one."
     )
@@ -145,7 +145,7 @@ def test_ends_take_their_reason_and_leave_the_other_end_alone(
         assert "Say why in a few words" in refused.content.decode()
         assert (whole(*deals, same, against), BulkEdit.objects.count()) == (before, 0)
     forecast = set_field(client, None, end, "Price", _confirmed="", _forecast="1").content.decode()
-    assert forecast.startswith("2 of them will change; any others have this value already. ")
+    assert forecast.startswith("2 of them will change; others have this value already. ")
     assert forecast.endswith("so they stay as they are: 1. Reopen them first.")
     set_field(client, None, end, " Price ")
     edit = BulkEdit.objects.get()
