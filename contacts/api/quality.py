@@ -15,7 +15,7 @@ from contacts.selectors.quality import CAP, quality_report
 from contacts.selectors.quality_trend import PERIODS, course, courses
 from contacts.services.quality import PREFIX, forecast, quality_repair, repair_of
 from crmcem.lib.actors import Actor
-from crmcem.lib.api.serializers import StrictMixin
+from crmcem.lib.api.serializers import HouseSerializer, StrictMixin
 from crmcem.lib.api.views import HouseViewSet, ListAction, RetrieveAction
 from crmcem.lib.errors import DomainError
 from crmcem.lib.keyset import Order
@@ -60,13 +60,13 @@ class KeptRecord(serializers.Serializer[Any]):
     detail = serializers.CharField()
 
 
-class RepairSerializer(serializers.Serializer[Any]):
+class RepairSerializer(HouseSerializer):
     """A repair: ``status`` ends in done, failed, cancelled or undone; then ``kept`` are records that stayed as they
     are because somebody changed them since. ``more``: it goes on in the background. A dry run has no ``id``, and
     ``more`` says that ``changed`` is only what was found in the time there was.
     """
 
-    id = serializers.SerializerMethodField(allow_null=True)
+    id = serializers.SerializerMethodField(allow_null=True)  # type: ignore[assignment]
     check = serializers.SerializerMethodField()
     status = serializers.CharField(allow_null=True)
     rows_total = serializers.IntegerField(allow_null=True)
@@ -78,6 +78,24 @@ class RepairSerializer(serializers.Serializer[Any]):
     more = serializers.BooleanField(source="is_open")
     error = serializers.CharField()
     expires_at = serializers.DateTimeField(allow_null=True, help_text="It can be undone until then.")
+
+    class Meta:
+        model = BulkEdit
+        fields = [
+            "id",
+            "check",
+            "status",
+            "rows_total",
+            "rows_done",
+            "changed",
+            "restored",
+            "failed",
+            "kept",
+            "more",
+            "error",
+            "expires_at",
+        ]
+        read_only_fields = fields
 
     def get_id(self, edit: BulkEdit) -> str | None:
         return None if edit.pk is None else str(edit.pk)
