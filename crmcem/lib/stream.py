@@ -30,7 +30,9 @@ class Batch:
         cursor.execute(f"{batch.cte} UPDATE … FROM batch b WHERE …", batch.params)
         cursor.execute(f"{batch.cte}, latest AS (SELECT …) INSERT …", batch.params | {"mine": 1})
 
-    ``params`` are the parameters that the text needs (named, ``pyformat``; their names start with ``batch_``).
+    ``params`` are the parameters that the text needs (named, ``pyformat``; their names start with ``batch_``). A
+    function of the database that reads the range itself takes ``batch_first`` and ``batch_last`` (the least and the
+    greatest ``received_at``) and its ends ``batch_txid``, ``batch_id``, ``batch_end_txid`` and ``batch_end_id``.
     ``size`` counts those rows, ``kinds`` are the kinds among them. ``upto`` is a condition on the stream as ``a``:
     whatever this consumer has handled once this batch is done; a figure recomputed from history keeps to it, so
     that what is still to come isn't counted twice.

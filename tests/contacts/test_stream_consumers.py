@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from contacts.consumers.pulse import PulseConsumer
 from contacts.models import Activity, Contact, IdentityAlias, Pulse
@@ -16,6 +16,7 @@ from contacts.services.stream import NewActivity, activity_append
 from crmcem.lib.actors import SYSTEM
 from crmcem.lib.stream_runner import Reach, run
 from tests.factories.contacts import ContactFactory
+from tests.plans import plans_in
 
 pytestmark = pytest.mark.django_db
 Drain = Callable[[], int]
@@ -79,6 +80,9 @@ def test_an_amount_that_is_none_counts_the_order_alone(drain: Drain) -> None:
         "--3",
         "9" * 30,
         10**18,
+        10**11,
+        {"amount": "100000000000"},
+        {"amount": {"amount": 1}},
         {"amount": "x"},
         {"currency": "EUR"},
     ]
@@ -157,22 +161,25 @@ def test_pulses_are_updated_in_the_order_of_their_ids_however_many() -> None:
         activity_append(actor=SYSTEM, activity=NewActivity("order.placed", contact_id=contact.pk))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE contacts_pulse")
-    plans: list[str] = []
-
-    def explain(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if "UPDATE contacts_pulse" in sql:
-            with connection.cursor() as cursor:
-                before, update = sql.split("WITH batch", 1)
-                cursor.cursor.execute(f"{before}EXPLAIN WITH batch{update.split(';')[0]}", params)
-                plans.append("\n".join(row[0] for row in cursor.cursor.fetchall()))
-        return execute(sql, params, many, context)
-
-    consumer = PulseConsumer()
-    with connection.execute_wrapper(explain):
-        run(consumer, reach=Reach(settled=True))
-    update = plans[0][plans[0].rindex("Nested Loop") :]
-    assert update.index("CTE Scan on s") < update.index("Index Scan using contacts_pulse_pkey"), plans[0]
-    assert "GroupAggregate" in plans[0] or "Sort Key: " in plans[0], plans[0]
+    types = {"first": "timestamptz", "last": "timestamptz", "after_txid": "text", "after_id": "bigint"}
+    types |= {"end_txid": "text", "end_id": "bigint", "seen": "text[]", "touch": "text[]"}
+    ends = "'0', 0, '9999999999', 9999999999, '{order.placed}', '{}'"
+    calls = [
+        f"now() + interval '{first} days', now() + interval '{last} days', {ends}"
+        for first, last in ((-1, 1), (-1000, 1000), (40, 41))
+    ]
+    with transaction.atomic(), connection.cursor() as cursor:
+        found = plans_in(cursor, "contacts_pulse_add", "WITH s AS", types, *calls)
+        transaction.set_rollback(True)
+    for plan in found:
+        update = plan[plan.rindex("Nested Loop") :]
+        assert update.index("CTE Scan on s") < update.index("Index Scan using contacts_pulse_pkey"), plan
+        assert "GroupAggregate" in plan or "Sort Key: " in plan, plan
+        assert "contacts_order_amount" not in plan, "the amount is planned into the statement"
+    assert "_pkey on contacts_activity" not in found[1], "the range has its own index, however few the rows"
+    assert "_txid_id_idx on contacts_activity" in found[1], found[1]
+    assert "Subplans Removed: " in found[2], "old partitions are not even looked at"
+    run(PulseConsumer(), reach=Reach(settled=True))
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('enable_hashjoin') || current_setting('enable_seqscan')")
         assert cursor.fetchone() == ("onon",)

@@ -13,6 +13,7 @@ from crmcem.lib.actors import SYSTEM
 from crmcem.lib.registry import Registry
 from crmcem.lib.stream import Batch, Consumer
 from crmcem.lib.stream_runner import Reach, pump, run
+from tests.plans import options_of, plans_in
 
 pytestmark = pytest.mark.django_db
 HERE = Reach(settled=True)
@@ -93,31 +94,20 @@ def setting(name: str) -> str:
 
 def test_a_backlog_is_not_sorted_for_every_batch() -> None:
     write(*["a.b"] * 2000)
+    types = {"o.since": "timestamptz", "before": "timestamptz", "o.txid": "xid8", "o.last_id": "bigint"}
+    types |= {"settled": "boolean", "size": "integer"}
     with connection.cursor() as cursor:
-        cursor.execute("SELECT prosrc, proconfig FROM pg_proc WHERE proname = 'contacts_stream_next'")
-        source, options = cursor.fetchone()
+        options = options_of(cursor, "contacts_stream_next")
         assert options == ["plan_cache_mode=force_generic_plan", "enable_sort=off", "jit=off"]
-        for option in options:
-            cursor.execute(f"SET LOCAL {option}")
-        statement = source[source.index("WITH r AS") :].split(";")[0].replace("INTO n\n", "")
-        for number, name in enumerate(("o.since", "before", "o.txid", "o.last_id", "settled", "size"), 1):
-            statement = re.sub(rf"\b{re.escape(name)}\b", f"${number}", statement)
-        types = "timestamptz, timestamptz, xid8, bigint, boolean, integer"
-        cursor.execute(f"PREPARE the_range ({types}) AS {statement}")
-        plan, later = (
-            _explained(cursor, f"EXECUTE the_range ({since}, 'infinity', '0', 0, true, 1000)")
+        calls = [
+            f"{since}, 'infinity', '0', 0, true, 1000"
             for since in ("now() - interval '1 day'", "now() + interval '40 days'")
-        )
-        cursor.execute("DEALLOCATE the_range")
+        ]
+        plan, later = plans_in(cursor, "contacts_stream_next", "WITH r AS", types, *calls, into="INTO n\n")
     the_range = plan.split("CTE r", 1)[1].split("->  Limit", 2)[1]
     assert "Merge Append" in the_range, plan
     assert "->  Sort" not in the_range, plan
     assert "Subplans Removed: " in later, "old partitions are not even looked at"
-
-
-def _explained(cursor: Any, statement: str) -> str:
-    cursor.execute(f"EXPLAIN {statement}")
-    return "\n".join(row[0] for row in cursor.fetchall())
 
 
 def test_a_step_leaves_the_planner_as_it_was() -> None:
