@@ -19,7 +19,7 @@ _PLANS = ("hashjoin", "mergejoin", "bitmapscan", "seqscan")
 _ONE_BY_ONE = "".join(f"SET LOCAL enable_{plan} = off;" for plan in _PLANS)
 _AS_USUAL = "".join(f";SET LOCAL enable_{plan} = on" for plan in _PLANS)
 
-# The function of contacts' migration 0033: the same, planned once a connection.
+# The function of contacts' migration 0034: the same, planned once a connection.
 _ADD = """
 SELECT contacts_pulse_add(
     %(batch_first)s, %(batch_last)s, %(batch_txid)s, %(batch_id)s, %(batch_end_txid)s, %(batch_end_id)s,

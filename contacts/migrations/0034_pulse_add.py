@@ -79,5 +79,5 @@ DROP_ADD = "DROP FUNCTION contacts_pulse_add(timestamptz, timestamptz, text, big
 
 
 class Migration(migrations.Migration):
-    dependencies = [("contacts", "0032_stream_next")]
+    dependencies = [("contacts", "0033_parts_of_imports")]
     operations = [migrations.RunSQL(AMOUNT, DROP_AMOUNT), migrations.RunSQL(ADD, DROP_ADD)]
