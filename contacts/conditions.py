@@ -7,7 +7,7 @@ figures of Pulse are ``pulse.…``, those of the company ``company.…``, custom
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from django.db.models import Case, Count, F, Max, Min, OuterRef, Subquery, Sum, Value, When
+from django.db.models import Case, Count, F, Max, Min, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
@@ -17,6 +17,7 @@ from contacts.selectors.tags import spellings
 from crmcem.lib.activities import kinds
 from crmcem.lib.birthdays import UNKNOWN_YEAR
 from crmcem.lib.conditions import ActivitySource, Field, FieldRegistry, FieldType
+from crmcem.lib.visibility import visible_q
 from crmcem.workspace.models import Team, User
 
 
@@ -62,11 +63,17 @@ def _pulse(name: str, label: Any, kind: FieldType) -> Field:
 
 
 def _company(name: str, label: Any, kind: FieldType) -> Field:
+    """What is known of the company, to who may see it: a contact of mine can work for one of somebody else."""
+
+    def seen_by(user: Any) -> Any:
+        value, seen = F(f"company__{name}"), visible_q(user, "company__") if user is not None else Q()
+        return Case(When(seen, then=value)) if seen else value
+
     return Field(
         name=f"company.{name}",
         label=label,
         type=kind,
-        expression=f"company__{name}",
+        seen_by=seen_by,
         group=_("Company"),
         reads=("contact", "company"),
     )

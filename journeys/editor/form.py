@@ -265,7 +265,7 @@ class Form:
 
     def fields(self) -> Grouped:
         groups: dict[str, Choices] = {}
-        for item in contact_fields.fields(self.user):
+        for item in contact_fields.fields(self.user, shared=True):
             groups.setdefault(str(item.group) or _("Contact"), []).append((item.name, str(item.label)))
         return list(groups.items())
 

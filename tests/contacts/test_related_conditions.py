@@ -181,6 +181,27 @@ def test_a_company_of_somebody_else_is_none(cast: Cast, api: Any) -> None:
     assert len(listed(api(cast.cx), "contacts", any_company)) == 1
 
 
+@pytest.mark.parametrize(
+    ("field", "op", "value"),
+    [("name", "starts_with", "The"), ("industry", "eq", "Toys"), ("size", "gt", 5), ("size", "is_set", None)],
+)
+def test_what_a_hidden_company_is_like_is_not_told_by_a_list(
+    cast: Cast, api: Any, field: str, op: str, value: Any
+) -> None:
+    theirs = CompanyFactory(name="Theirs", industry="Toys", size=9, owner=cast.rep2, team=cast.south)
+    ours = CompanyFactory(name="These", industry="Toys", size=9, owner=cast.rep, team=cast.north)
+    hidden, shown = (ContactFactory(owner=cast.rep, company=company) for company in (theirs, ours))
+    asked = {"field": f"company.{field}", "op": op} | ({} if value is None else {"value": value})
+    assert listed(api(cast.rep), "contacts", asked) == [str(shown.pk)]
+    assert listed(api(cast.rep), "contacts", {"not": asked}) == [str(hidden.pk)]
+    assert listed(api(cast.cx), "contacts", asked) == sorted([str(hidden.pk), str(shown.pk)])
+    with pytest.raises(DomainError) as error:
+        segment_create(data={"name": "A", "conditions": asked}, actor=person(cast.rep))
+    assert faults(error) == [("conditions.field", "not_for_all")]
+    assert not Segment.objects.exists()
+    assert rows(contact_fields, asked) == {hidden.pk, shown.pk}, "the system sees all"
+
+
 def faults(error: pytest.ExceptionInfo[DomainError]) -> list[tuple[str, str]]:
     return [(each.field, each.code) for each in error.value.errors]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from crmcem.lib.errors import DomainError, FieldError
 
 MAX_PROBLEMS = 50
@@ -63,3 +65,11 @@ def shown(value: Any, limit: int = 60) -> str:
     )
     text = "".join(c if c.isprintable() else "\ufffd" for c in text[: limit + 1])
     return text if len(text) <= limit else text[:limit] + "…"
+
+
+def not_for_all(label: Any) -> str:
+    """Why somebody who sees only some of the records can't ask by them in a segment or an automation."""
+    return _(
+        "You see only some of “%(name)s”, so your answer would not be everybody’s. Ask for it in a list, or "
+        "have somebody make this who sees all of them."
+    ) % {"name": label}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
-from crmcem.lib.conditions.errors import Fault, shown
+from crmcem.lib.conditions.errors import Fault, not_for_all, shown
 from crmcem.lib.conditions.nodes import Node, RelatedLeaf
 from crmcem.lib.conditions.relations import Relation
 
@@ -50,14 +50,7 @@ def _relation(parser: Parser, name: Any) -> Relation:
         more = " " + _("Use one of: %(known)s.") % {"known": ", ".join(near)} if near else ""
         raise Fault("unknown_related", detail + more)
     if not found.usable_by(parser.user, parser.shared):
-        raise Fault(
-            "not_for_all",
-            _(
-                "You see only some of “%(name)s”, so your answer would not be everybody’s. Ask for it in a list, or "
-                "have somebody make this who sees all of them."
-            )
-            % {"name": found.label},
-        )
+        raise Fault("not_for_all", not_for_all(found.label))
     if parser.beyond >= MAX_BEYOND:
         raise Fault(
             "too_far", _("Related records of related records: at most %(max)s deep.") % {"max": MAX_BEYOND}

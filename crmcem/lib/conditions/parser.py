@@ -13,7 +13,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from crmcem.lib.conditions import parse_related, values
-from crmcem.lib.conditions.errors import MAX_PROBLEMS, ConditionError, Fault, Problem, shown
+from crmcem.lib.conditions.errors import MAX_PROBLEMS, ConditionError, Fault, Problem, not_for_all, shown
 from crmcem.lib.conditions.moments import Span
 from crmcem.lib.conditions.nodes import ActivityLeaf, All, AnyOf, Compare, Node, Not, Property, SegmentLeaf
 from crmcem.lib.conditions.operators import LAST_OPERATORS, MEASURE_OPERATORS, PROPERTY_OPERATORS
@@ -208,6 +208,9 @@ class Parser:
         if spec is None:
             self.fault(join(path, "field"), "unknown_field", self.unknown_field(name))
             return None
+        if not spec.usable_by(self.user, self.shared):
+            self.fault(join(path, "field"), "not_for_all", not_for_all(spec.label))
+            return None
         op = self.operator(data, path, spec.ops)
         if op is None:
             return None
@@ -217,7 +220,7 @@ class Parser:
 
     def unknown_field(self, name: Any) -> str:
         assert self.registry is not None
-        known = [item.name for item in self.registry.fields(self.user)]
+        known = [item.name for item in self.registry.fields(self.user, shared=self.shared)]
         near = difflib.get_close_matches(shown(name), known, n=3)
         detail = _("There is no field “%(name)s”.") % {"name": shown(name)}
         return detail + (" " + _("Did you mean %(near)s?") % {"near": ", ".join(near)} if near else "")

@@ -59,7 +59,7 @@ class Field:
     answers up to date (``pulse``, ``deals``); empty: the record's own row. ``by_clock``: time
     alone moves it, in ways that nobody knows beforehand. ``spellings`` gives for each text
     of a multi-choice without choices what may stand in the column that means it, the present form first.
-    ``seen_by`` makes the expression for who asks, where a figure adds up records of which each person may see
+    ``seen_by`` makes the expression for who asks, where the value comes from records of which each person may see
     others (None: the system, all).
     """
 
@@ -102,6 +102,16 @@ class Field:
     def known_to(self, user: Any) -> bool:
         """May this person know and use the field? No user means the system itself."""
         return allowed(self.permission, user)
+
+    def usable_by(self, user: Any, shared: bool) -> bool:
+        """May this person ask by it, in an answer that is theirs alone or everybody's (``shared``)?
+
+        What each sees differently (``seen_by``) is everybody's only from those who see all of it.
+        """
+        if not self.known_to(user):
+            return False
+        whole = user is None or self.seen_by is None or user.access.visibility == "all"
+        return whole or not shared
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -228,12 +238,12 @@ class FieldRegistry:
         found = [(source.prefix, source.example) for source in self._dynamic]
         return [(prefix, item) for prefix, item in found if item is not None and item.known_to(user)]
 
-    def fields(self, user: Any = None) -> list[Field]:
-        """Every field this person may use, in order of registration."""
+    def fields(self, user: Any = None, *, shared: bool = False) -> list[Field]:
+        """Every field this person may use (see ``Field.usable_by``), in order of registration."""
         every = [*self._fields.values()]
         for source in self._dynamic:
             every.extend(source.every())
-        return [item for item in every if item.known_to(user)]
+        return [item for item in every if item.usable_by(user, shared)]
 
 
 def allowed(permission: Permission | None, user: Any) -> bool:

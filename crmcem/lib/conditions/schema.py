@@ -53,7 +53,7 @@ def _record(registry: FieldRegistry, user: Any, shared: bool) -> Json:
         [{"kind": kind, "label": label} for kind, label in source.labels(user).items()] if source else None
     )
     return {
-        "fields": [_described(field) for field in registry.fields(user)],
+        "fields": [_described(field) for field in registry.fields(user, shared=shared)],
         "activities": kinds,
         "segments": registry.segments is not None,
         "related": [
@@ -107,7 +107,7 @@ def _nodes(
         _object({"all": _array(node)}),
         _object({"any": _array(node)}),
         _object({"not": node}),
-        *_field_leaves(registry.fields(user), refs),
+        *_field_leaves(registry.fields(user, shared=shared), refs),
         *_example_leaves(registry.examples(user), refs),
     ]
     if registry.activities is not None:
