@@ -34,6 +34,7 @@ def looks(tab: Page) -> list[str]:
         tab.set_viewport_size({"width": width, "height": 844 if width < 600 else 900})
         tab.emulate_media(color_scheme=theme)
         tab.wait_for_function(_DRESSED, arg=theme)
+        tab.evaluate("scrollTo(0, 0)")  # what stands half below the bar at the top would count as too small
         tab.evaluate(_PAINTED)
         lines = violations(tab)
         if any(line.startswith("color-contrast") for line in lines):
