@@ -234,7 +234,7 @@ def test_tags_are_completed_in_automations_too(cast: Cast, page: Open) -> None:
     row.refresh_from_db()
     assert row.current_version is not None
     saved = row.current_version.definition
-    assert saved["conditions"] == {"all": [{"field": "tags", "op": "has_any", "value": ["vip", "wholesale"]}]}
+    assert saved["conditions"] == {"field": "tags", "op": "has_any", "value": ["vip", "wholesale"]}
     assert saved["steps"][0]["parameters"] == {"tag": "white label"}
 
 
