@@ -240,7 +240,11 @@ values = st.recursive(
 
 
 @pytest.mark.parametrize("path", [path for path in PATHS if path in GOOD])
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_wrong_types_in_every_field_are_never_a_defect(
     client: Client, path: str, data: st.DataObject
@@ -256,7 +260,11 @@ def test_wrong_types_in_every_field_are_never_a_defect(
     assert counts() == before
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_a_batch_with_bad_events_takes_the_good_ones(client: Client, data: st.DataObject) -> None:
     bad = data.draw(st.lists(values, max_size=4))

@@ -23,7 +23,9 @@ from crmcem.lib.spreadsheets import guarded
 from tests.contacts.imports import counts, csv_file, errors, run_import
 
 pytestmark = pytest.mark.django_db
-FEW = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 @pytest.fixture(autouse=True)
