@@ -4,13 +4,14 @@
 figures of Pulse are ``pulse.…``, those of the company ``company.…``, custom fields ``custom.…`` in their type.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.db.models import Case, Count, F, Max, Min, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
+from contacts.condition_fields import named, reference, responsible
 from contacts.custom.in_conditions import register_custom
 from contacts.models import Contact, Lifecycle
 from contacts.selectors.tags import spellings
@@ -18,15 +19,7 @@ from crmcem.lib.activities import kinds
 from crmcem.lib.birthdays import UNKNOWN_YEAR
 from crmcem.lib.conditions import ActivitySource, Field, FieldRegistry, FieldType
 from crmcem.lib.visibility import visible_q
-from crmcem.workspace.models import Team, User
-
-
-def _users(ids: Sequence[Any]) -> dict[int, str]:
-    return {user.pk: str(user) for user in User.objects.filter(pk__in=ids)}
-
-
-def _teams(ids: Sequence[Any]) -> dict[int, str]:
-    return dict(Team.objects.filter(pk__in=ids).values_list("pk", "name"))
+from crmcem.workspace.models import Team
 
 
 def _kinds() -> Iterable[tuple[str, str]]:
@@ -36,15 +29,8 @@ def _kinds() -> Iterable[tuple[str, str]]:
 def _owned() -> list[Field]:
     """Fields that every record of a customer has."""
     return [
-        Field(
-            name="owner",
-            label=_("Owner"),
-            type=FieldType.REFERENCE,
-            expression="owner_id",
-            is_user=True,
-            names=_users,
-        ),
-        Field(name="team", label=_("Team"), type=FieldType.REFERENCE, expression="team_id", names=_teams),
+        responsible(_("Owner")),
+        reference("team", _("Team"), named(Team)),
         Field(name="external_id", label=_("External id"), type=FieldType.TEXT, normalise=str.strip),
         Field(name="created_at", label=_("Created"), type=FieldType.DATETIME),
         Field(name="updated_at", label=_("Changed"), type=FieldType.DATETIME),

@@ -1,40 +1,14 @@
 """The related records that conditions can ask about: a contact's company, a company's people, the work with both."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
+from contacts.condition_fields import chosen, plain, responsible
 from contacts.conditions import company_fields, contact_fields
 from contacts.models import Interaction, Task
-from crmcem.lib.conditions import Field, FieldRegistry, FieldType, Relation
-from crmcem.workspace.models import User
-
-
-def _users(ids: Sequence[Any]) -> Mapping[int, str]:
-    return {user.pk: str(user) for user in User.objects.filter(pk__in=ids)}
-
-
-def responsible(label: Any) -> Field:
-    """Who is responsible for the record."""
-    return Field(
-        name="owner",
-        label=label,
-        type=FieldType.REFERENCE,
-        expression="owner_id",
-        is_user=True,
-        names=_users,
-    )
-
-
-def plain(kind: FieldType, *pairs: tuple[str, Any]) -> list[Field]:
-    return [Field(name=name, label=label, type=kind) for name, label in pairs]
-
-
-def chosen(name: str, label: Any, choices: Any) -> Field:
-    return Field(name=name, label=label, type=FieldType.CHOICE, choices=lambda: choices.choices)
-
+from crmcem.lib.conditions import FieldRegistry, FieldType, Relation
 
 task_fields = FieldRegistry("contacts.Task")
 task_fields.register(

@@ -1,25 +1,17 @@
 """Answers and cases in conditions on contacts and companies."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
+from contacts.condition_fields import chosen, named, plain, reference, responsible
 from contacts.conditions import company_fields, contact_fields
-from contacts.relations import chosen, plain, responsible
 from crmcem.lib.conditions import Field, FieldRegistry, FieldType, Relation
 from feedback.models import Case, Response, Survey
 
-
-def _surveys(ids: Sequence[Any]) -> Mapping[int, str]:
-    return dict(Survey.objects.filter(pk__in=ids).values_list("pk", "name"))
-
-
 answer_fields = FieldRegistry("feedback.Response")
 answer_fields.register(
-    Field(name="survey", label=_("Survey"), type=FieldType.REFERENCE, expression="survey_id", names=_surveys),
+    reference("survey", _("Survey"), named(Survey)),
     *plain(
         FieldType.NUMBER,
         ("nps", _("NPS answer")),
