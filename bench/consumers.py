@@ -1,10 +1,12 @@
 """A consumer with set-based effects (Pulse) against COPY of the same activities, and the price of an idle look.
 
-Activities come in visits of five of one customer, anywhere among all customers. At its worst every activity is of
-another customer: then each of them is an update of another row.
+Like with like: both work in batches of the same size, a transaction each. COPY of everything in one transaction stands
+beside it. Activities come in visits of five of one customer, anywhere among all customers. At its worst every activity
+is of another customer: then each of them is an update of another row.
 """
 
 import statistics
+from collections.abc import Callable
 from typing import Any
 
 from contacts.consumers.pulse import PulseConsumer
@@ -16,6 +18,7 @@ from .timing import Line, busy, percentile
 
 SIZES = ("100k", "1M")
 EVENTS = 25_000
+VISIT = 5
 BATCHES = (1000, 2000, 5000)
 ROUNDS = 3
 
@@ -23,7 +26,7 @@ ROUNDS = 3
 def measure() -> dict[str, Any]:
     skip()
     start, ids = newest(), contact_ids(EVENTS)
-    visitors = ids[: EVENTS // 5]
+    visitors = ids[: EVENTS // VISIT]
     before = pulses(ids)
     consumer = consumers[PulseConsumer.name]
     usual = type(consumer).batch_size
@@ -34,7 +37,12 @@ def measure() -> dict[str, Any]:
                 type(consumer).batch_size = batch
                 taken.setdefault("copy", []).append(busy(lambda: copy_sessions(visitors)))
                 taken.setdefault(f"batches of {batch}", []).append(busy(lambda: _all(consumer)))
-            taken.setdefault("copy of singles", []).append(busy(lambda: copy_orders(ids)))
+                copied = busy(lambda batch=batch: _copies(copy_sessions, visitors, batch // VISIT))
+                taken.setdefault(f"copies of {batch}", []).append(copied)
+                taken[f"batches of {batch}"].append(busy(lambda: _all(consumer)))
+            taken.setdefault("copies of singles", []).append(
+                busy(lambda: _copies(copy_orders, ids, BATCHES[-1]))
+            )
             taken.setdefault("singles", []).append(busy(lambda: _all(consumer)))
             forget(start)
     finally:
@@ -48,6 +56,11 @@ def measure() -> dict[str, Any]:
     return rates | {"poll": percentile(looks, 0.5)}
 
 
+def _copies(copy: Callable[[list[int]], None], ids: list[int], size: int) -> None:
+    for at in range(0, len(ids), size):
+        copy(ids[at : at + size])
+
+
 def _all(consumer: Consumer) -> None:
     handled = run(consumer)
     if handled != EVENTS:
@@ -56,16 +69,17 @@ def _all(consumer: Consumer) -> None:
 
 def lines(found: dict[str, dict[str, Any]]) -> list[Line]:
     figures = list(found.values())[-1]
-    pairs = [(f"batches of {batch}", "copy") for batch in BATCHES]
-    pairs.append(("singles", "copy of singles"))
+    pairs = [(f"batches of {batch}", f"copies of {batch}", "≥ 1") for batch in BATCHES]
+    pairs.append(("singles", "copies of singles", "≥ 0.5"))
     result = [
         Line(
-            f"consumer (Pulse), {name} ÷ COPY",
-            figures[name] / figures[copy],
-            "≥ 1",
-            f"{figures[name]:,.0f}/s against {figures[copy]:,.0f}/s",
+            f"consumer (Pulse), {name} ÷ COPY in such batches",
+            figures[name] / figures[copies],
+            bound,
+            f"{figures[name]:,.0f}/s against {figures[copies]:,.0f}/s"
+            + (f"; in one COPY {figures['copy']:,.0f}/s" if copies != "copies of singles" else ""),
         )
-        for name, copy in pairs
+        for name, copies, bound in pairs
     ]
     return [
         *result,

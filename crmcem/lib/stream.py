@@ -66,6 +66,24 @@ class Consumer(ABC):
         return sorted(kind for kind in kinds if any(_matches(kind, pattern) for pattern in self.kinds))
 
 
+class FunctionConsumer(Consumer):
+    """A consumer whose whole step is one call of a function of the database: the busiest ones.
+
+    ``function(consumer, settled, before, size, *arguments())`` locks the offset, reads the range behind it once, has
+    its effects, moves on and returns how many activities it read (0: idle, failed lately, or locked). One statement is
+    one transaction, so it takes one trip to the database and no other.
+    """
+
+    function: ClassVar[str]
+
+    def arguments(self) -> list[Any]:
+        """What the function wants besides, in its order; text is taken as whatever type it has there."""
+        return []
+
+    def handle(self, batch: Batch) -> None:
+        raise NotImplementedError(f"{self.name} works by {self.function}().")
+
+
 def _matches(kind: str, pattern: str) -> bool:
     return pattern in ("*", kind) or (pattern.endswith(".*") and kind.startswith(pattern[:-1]))
 

@@ -10,12 +10,14 @@ Rows with a ``received_at`` of the past (a seed) are below any bound: load them 
 """
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from django.db import connection, transaction
 
-from .stream import OFFSETS, STREAM, Batch, Consumer, consumers
+from .stream import OFFSETS, STREAM, Batch, Consumer, FunctionConsumer, consumers
 
 log = structlog.get_logger(__name__)
 
@@ -159,7 +161,7 @@ def run(consumer: Consumer, max_batches: int | None = None, *, reach: Reach = OP
     total = batches = 0
     while max_batches is None or batches < max_batches:
         try:
-            with transaction.atomic():
+            with _transaction(consumer):
                 rows = step(consumer, reach)
         except Exception as error:  # whatever a handler raises: it must not stop the other consumers
             _record_failure(consumer, error)
@@ -171,8 +173,16 @@ def run(consumer: Consumer, max_batches: int | None = None, *, reach: Reach = OP
     return total
 
 
+def _transaction(consumer: Consumer) -> AbstractContextManager[Any]:
+    """One statement is a transaction by itself. Inside one that is open already it must fail alone."""
+    by_itself = isinstance(consumer, FunctionConsumer) and not connection.in_atomic_block
+    return nullcontext() if by_itself else transaction.atomic()
+
+
 def step(consumer: Consumer, reach: Reach = OPEN) -> int:
     """One range, inside the caller's transaction. Returns its rows; 0 when idle, failed lately or locked."""
+    if isinstance(consumer, FunctionConsumer):
+        return _call(consumer, reach)
     with connection.cursor() as cursor:
         cursor.execute(_NEXT, [consumer.name, reach.settled, reach.before, consumer.batch_size])
         found = cursor.fetchone()
@@ -190,6 +200,17 @@ def step(consumer: Consumer, reach: Reach = OPEN) -> int:
         cte = _CTE.replace("{kinds}", _OF_KINDS if size < rows else "")
         consumer.handle(Batch(cte, params, size, frozenset(wanted), _UPTO))
     return rows
+
+
+def _call(consumer: FunctionConsumer, reach: Reach) -> int:
+    params = [consumer.name, reach.settled, reach.before, consumer.batch_size, *consumer.arguments()]
+    marks = ", ".join(["%s"] * len(params))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {consumer.function}({marks}), set_config('synchronous_commit', 'off', true)",
+            params,
+        )
+        return int(cursor.fetchone()[0])
 
 
 def _json(text: str) -> dict[str, int]:

@@ -62,7 +62,6 @@ def _common() -> dict[str, str]:
         "min_wal_size": "256MB",
         "max_wal_size": "4GB",
         "checkpoint_timeout": "15min",
-        "wal_compression": "on",
         # an open writing transaction holds every consumer of the stream back
         "idle_in_transaction_session_timeout": "60s",
         "tcp_keepalives_idle": "60",
