@@ -280,7 +280,7 @@ class ImportJobAdmin(LookUp):
 
 @admin.register(ImportRowError)
 class ImportRowErrorAdmin(LookUp):
-    list_display = ("job", "row", "field", "code", "detail")
+    list_display = ("job", "row", "field", "code", "left_out", "detail")
     list_select_related = ("job",)
     search_help_text = gettext_lazy("The number of the import.")
 

@@ -30,6 +30,9 @@ OBJECTS = ["contacts", "companies"]
 class ReportField(serializers.DictField):
     """What a dry run found: how many rows (``rows``) would ``create``, ``update``, change nothing (``skip``), fail.
 
+    ``left_out``, where there are any: parts (addresses, profiles, e-mail addresses, numbers) for which their record has
+    no room; ``row-errors`` names them.
+
     ``alike``, where there are any: rows that would make a record though one that looks like it is there, their
     ``count`` and the first of them as ``rows`` of ``{row, name, record}``.
     """
@@ -70,6 +73,7 @@ class ImportSerializer(HouseSerializer):
             "updated",
             "skipped",
             "failed",
+            "left_out",
             "error",
             "errors_url",
             "report",
@@ -160,9 +164,11 @@ class MendedAnswer(serializers.Serializer[Any]):
 
 
 class RowErrorSerializer(HouseSerializer):
+    """Why a row failed; with ``left_out`` it came in without a part that has no room on its record."""
+
     class Meta:
         model = ImportRowError
-        fields = ["id", "row", "field", "code", "detail", "raw"]
+        fields = ["id", "row", "field", "code", "detail", "raw", "left_out"]
         read_only_fields = fields
 
 
@@ -271,13 +277,13 @@ class ImportViewSet(ListAction, RetrieveAction, HouseViewSet):
     )
     @action(detail=True, methods=["get"])
     def errors(self, request: Request, pk: str) -> StreamingHttpResponse:
-        """The failed rows as CSV, to be mended and sent again."""
+        """The failed rows, and those with a part that was left out, as CSV, to be mended and sent again."""
         return errors_answer(self.get_object())
 
     @extend_schema(responses=RowErrorSerializer(many=True))
     @action(detail=True, methods=["get"], url_path="row-errors")
     def row_errors(self, request: Request, pk: str) -> Response:
-        """The failed rows as records, a page at a time."""
+        """The failed rows and the parts that were left out (``left_out``) as records, a page at a time."""
         job = self.get_object()
         self.orderings = (Order("row"),)  # type: ignore[misc] # of this list only
         self.default_order = Order("id")  # type: ignore[misc]

@@ -12,6 +12,7 @@ from . import companies_sql, contacts_sql, parts_sql
 from .alike import alike_in
 from .cleaning import Chunk, RowError
 from .commit import LEASE_SECONDS, LeaseLost, differing, match
+from .room import plan_points
 from .staging import by_hash, prepare, save_errors, stage
 
 # What the plan alone doesn't tell: a company that would be made first, and addresses beside the primary one
@@ -19,9 +20,7 @@ _BESIDE = """
 SELECT count(*) FROM import_plan p WHERE NOT EXISTS (SELECT 1 FROM import_changed c WHERE c.id = p.id) AND (
     EXISTS (SELECT 1 FROM import_match m JOIN import_company k ON k.key = m.company_key
             WHERE m.row = p.row AND k.company_id IS NULL)
-    OR EXISTS (SELECT 1 FROM import_point t WHERE t.row = p.row AND NOT EXISTS (
-        SELECT 1 FROM contacts_contactpoint o
-        WHERE o.contact_id = p.id AND o.kind = t.kind AND o.value = t.value)))
+    OR EXISTS (SELECT 1 FROM import_more t WHERE t.row = p.row))
 """
 
 
@@ -33,17 +32,20 @@ def check_chunk(job: ImportJob, chunk: Chunk) -> None:
     errors = list(chunk.errors)
     created = updated = 0
     refused: list[RowError] = []
+    full: list[RowError] = []
     with acting(Actor("import", job.pk, job.owner)), connection.cursor() as cursor:
         alike: dict[str, Any] = job.report.get("alike", {})
         if chunk.count:
-            created, updated, refused, alike = _judged(cursor, job, chunk)
+            created, updated, refused, full, alike = _judged(cursor, job, chunk)
         failed = len(chunk.failed) + len(refused)
-        save_errors(cursor, job.pk, sorted([*errors, *refused], key=lambda error: error.row))
+        save_errors(cursor, job.pk, sorted([*errors, *refused, *full], key=lambda error: error.row))
         before = job.report
         skipped = chunk.end - chunk.start - created - updated - failed
         counts = {"create": created, "update": updated, "skip": skipped, "failed": failed}
         report: dict[str, Any] = {name: before[name] + count for name, count in counts.items()}
         report |= {"rows": chunk.end} | ({"alike": alike} if alike.get("count") else {})
+        if gone := before.get("left_out", 0) + len(full):
+            report["left_out"] = gone
         cursor.execute(
             """UPDATE contacts_importjob
             SET report = %s::jsonb, claimed_until = clock_timestamp() + make_interval(secs => %s)
@@ -55,8 +57,11 @@ def check_chunk(job: ImportJob, chunk: Chunk) -> None:
     job.report = report
 
 
-def _judged(cursor: Any, job: ImportJob, chunk: Chunk) -> tuple[int, int, list[RowError], dict[str, Any]]:
-    """How many rows would create and update, those that would be refused, and what looks alike (``alike_in``).
+def _judged(
+    cursor: Any, job: ImportJob, chunk: Chunk
+) -> tuple[int, int, list[RowError], list[RowError], dict[str, Any]]:
+    """How many rows would create and update, those that would be refused, parts that have no room, and what looks
+    alike (``alike_in``).
 
     Everything is rolled back.
     """
@@ -73,10 +78,13 @@ def _judged(cursor: Any, job: ImportJob, chunk: Chunk) -> tuple[int, int, list[R
             cursor.execute(sql.PLAN, {"user": job.owner_id, "team": job.owner.team_id})
         table = "contacts_contact" if contacts else "contacts_company"
         updated = differing(cursor, table, sql.FIELDS)
+        full: list[RowError] = []
         if contacts:
+            full += plan_points(cursor, chunk)
             cursor.execute(_BESIDE)
             updated += cursor.fetchone()[0]
         if contacts and chunk.has_parts:
-            updated += parts_sql.plan_parts(cursor, chunk)
+            only, none_left = parts_sql.plan_parts(cursor, chunk)
+            updated, full = updated + only, full + none_left
         transaction.set_rollback(True)
-    return created, updated, refused, alike
+    return created, updated, refused, full, alike

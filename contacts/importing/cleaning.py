@@ -70,13 +70,17 @@ _FILLS = {"full_name": ("first_name", "last_name"), "owner": ("owner_id",)} | di
 
 @dataclass(slots=True)
 class RowError:
-    """Why a row failed; ``cells`` is the row as read, to be mended and sent again."""
+    """Why a row failed; ``cells`` is the row as read, to be mended and sent again.
+
+    ``left_out``: the row came in without a part that has no room on its record.
+    """
 
     row: int
     field: str
     code: str
     detail: str
     cells: Sequence[str]
+    left_out: bool = False
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from crmcem.lib.actors import Actor, acting
 
 from . import companies_sql, contacts_sql, parts_sql
 from .cleaning import Chunk, RowError
+from .room import plan_points
 from .staging import by_hash, by_index, prepare, save_errors, stage, stage_points, visible_where
 
 log = structlog.get_logger(__name__)
@@ -79,10 +80,12 @@ def _commit(job: ImportJob, chunk: Chunk) -> Outcome:
             refused = match(cursor, job, chunk)
             failed += len(refused)
             errors += refused
-            created, updated = _write(cursor, job, chunk)
+            created, updated, full = _write(cursor, job, chunk)
+            errors += full
         save_errors(cursor, job.pk, sorted(errors, key=lambda error: error.row))
         skipped = chunk.end - chunk.start - created - updated - failed
-        return _advance(cursor, job, chunk, (created, updated, skipped, failed))
+        left_out = sum(error.left_out for error in errors)
+        return _advance(cursor, job, chunk, (created, updated, skipped, failed, left_out))
 
 
 def match(cursor: Any, job: ImportJob, chunk: Chunk) -> list[RowError]:
@@ -134,8 +137,8 @@ def _refusal(row: int, problem: str, chunk: Chunk) -> RowError:
     return RowError(row, field, problem, detail, chunk.cells(row))
 
 
-def _write(cursor: Any, job: ImportJob, chunk: Chunk) -> tuple[int, int]:
-    """Insert and update what the plan says. Answers how many were created and updated."""
+def _write(cursor: Any, job: ImportJob, chunk: Chunk) -> tuple[int, int, list[RowError]]:
+    """Insert and update what the plan says. Answers how many were created and updated, and what had no room."""
     contacts = job.object == "contacts"
     sql: Any = contacts_sql if contacts else companies_sql
     table = "contacts_contact" if contacts else "contacts_company"
@@ -154,12 +157,14 @@ def _write(cursor: Any, job: ImportJob, chunk: Chunk) -> tuple[int, int]:
             cursor.execute(statement)
     if created or updated:
         cursor.execute(sql.ACTIVITIES, {"job": job.pk})
+    full = plan_points(cursor, chunk) if contacts else []
     if contacts and chunk.has_parts:
-        updated += parts_sql.write_parts(cursor, job, chunk)
+        only, none_left = parts_sql.write_parts(cursor, job, chunk)
+        updated, full = updated + only, full + none_left
     if contacts and chunk.points:
         cursor.execute(contacts_sql.MORE_POINTS, {"job": job.pk})
         updated += cursor.fetchone()[0]
-    return created, updated
+    return created, updated, full
 
 
 def differing(cursor: Any, table: str, fields: tuple[str, ...]) -> int:
@@ -204,10 +209,10 @@ def _changed(cursor: Any, table: str, fields: tuple[str, ...]) -> int:
     return count
 
 
-def _advance(cursor: Any, job: ImportJob, chunk: Chunk, counts: tuple[int, int, int, int]) -> Outcome:
+def _advance(cursor: Any, job: ImportJob, chunk: Chunk, counts: tuple[int, int, int, int, int]) -> Outcome:
     cursor.execute(
         """UPDATE contacts_importjob SET rows_done = %s, next_row = %s, created = created + %s,
-            updated = updated + %s, skipped = skipped + %s, failed = failed + %s,
+            updated = updated + %s, skipped = skipped + %s, failed = failed + %s, left_out = left_out + %s,
             claimed_until = clock_timestamp() + make_interval(secs => %s)
         WHERE id = %s AND status = 'running' AND next_row = %s
         RETURNING cancel_requested, claimed_until""",
@@ -216,6 +221,6 @@ def _advance(cursor: Any, job: ImportJob, chunk: Chunk, counts: tuple[int, int, 
     row: tuple[bool, datetime] | None = cursor.fetchone()
     if row is None:
         raise LeaseLost
-    created, updated, skipped, failed = counts
+    created, updated, skipped, failed, _left_out = counts
     job.next_row = chunk.end
     return Outcome(created, updated, skipped, failed, row[0])

@@ -165,16 +165,30 @@ SELECT p.id, v.kind, v.value, true, now()
 FROM import_plan p CROSS JOIN LATERAL (VALUES ('email', p.email), ('phone', p.phone)) v (kind, value)
 WHERE p.found IS NULL AND v.value IS NOT NULL
 """
-# Further addresses and numbers, of new contacts and of those that exist; what is added to the latter is noted, so that
-# it can be taken back, and said.
+# Further addresses and numbers that a contact hasn't, numbered behind those that it will have when its own columns are
+# written: before that (in a dry run) and after it the answer is the same.
+PLAN_POINTS = """
+INSERT INTO import_more (row, contact_id, fresh, kind, value, n)
+SELECT t.row, p.id, p.found IS NULL, t.kind, t.value, held.n + row_number() OVER (
+    PARTITION BY p.id ORDER BY t.kind, t.value)
+FROM import_plan p JOIN import_point t ON t.row = p.row
+CROSS JOIN LATERAL (
+    SELECT count(*) AS n, coalesce(bool_or(h.kind = t.kind AND h.value = t.value), false) AS known FROM (
+        SELECT o.kind, o.value FROM contacts_contactpoint o
+        WHERE o.contact_id = p.id AND NOT (o.is_primary AND (
+            (o.kind = 'email' AND p.email IS DISTINCT FROM p.old_email AND o.value IS DISTINCT FROM p.email)
+            OR (o.kind = 'phone' AND p.phone IS DISTINCT FROM p.old_phone AND o.value IS DISTINCT FROM p.phone)))
+        UNION SELECT 'email', p.email WHERE p.email IS NOT NULL
+        UNION SELECT 'phone', p.phone WHERE p.phone IS NOT NULL
+    ) h OFFSET 0
+) held
+WHERE NOT held.known
+"""
+# Of new contacts and of those that exist; what is added to the latter is noted, so that it can be taken back, and said.
 MORE_POINTS = """
-WITH wanted AS (
-    SELECT DISTINCT p.id AS contact_id, t.kind, t.value, p.found FROM import_plan p JOIN import_point t ON t.row = p.row
-    WHERE NOT EXISTS (SELECT 1 FROM contacts_contactpoint o
-                      WHERE o.contact_id = p.id AND o.kind = t.kind AND o.value = t.value)
-), made AS (
+WITH made AS (
     INSERT INTO contacts_contactpoint (contact_id, kind, value, is_primary, created_at)
-    SELECT contact_id, kind, value, false, now() FROM wanted ORDER BY contact_id, kind, value
+    SELECT contact_id, kind, value, false, now() FROM import_more ORDER BY contact_id, kind, value
     RETURNING id, contact_id
 ), noted AS (
     INSERT INTO contacts_importpoint (job_id, contact_id, point_id)

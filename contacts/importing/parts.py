@@ -24,9 +24,10 @@ from crmcem.lib.vcards import escaped, listed
 
 from .folding import fold
 
-#: what is staged of a part behind the number of its row
+#: what is staged of a part behind the number of its row; ``field`` is the one that it comes from
 COLUMNS = (
     "place",
+    "field",
     "entity",
     "kind",
     "lines",
@@ -235,24 +236,35 @@ def gathered(
     """The parts of ``count`` rows by their clean columns, and the faults: (place of the row, field, code, detail)."""
     nothing = [None] * count
     places = list(zip(*(given.get(key, nothing) for key in _KEYS), strict=True))
-    pages = [column for key, column in given.items() if key.startswith("profile")]
+    place_key = next((key for key in ADDRESS if key in given), "street")
+    pages = [(key, column) for key, column in given.items() if key.startswith("profile")]
     more, said = given.get("more_addresses", nothing), given.get("note", nothing)
     found: list[list[tuple[Any, ...]]] = []
     wrong = []
     for index in range(count):
-        rows: list[tuple[Any, ...]] = []
+        rows: list[tuple[str, tuple[Any, ...]]] = []
         place = places[index]
         if any(place):
             if is_somewhere(dict(zip(_FIELDS, place, strict=True))):
-                rows.append(("address", *place, *[None] * 4))
+                rows.append((place_key, ("address", *place, *[None] * 4)))
             elif place[5]:
                 detail = _("An address needs a street, a postal code or a city.")
                 wrong.append((index, "country", "required", detail))
-        rows += [("address", *further, *[None] * 4) for further in more[index] or ()]
-        rows += [("profile", *[None] * 6, *profile, None) for page in pages for profile in page[index] or ()]
-        rows += [("note", *[None] * 9, body) for body in said[index] or ()]
-        found.append(list(dict.fromkeys(rows)) if rows else _NOTHING)
+        rows += [("more_addresses", ("address", *further, *[None] * 4)) for further in more[index] or ()]
+        rows += [
+            (key, ("profile", *[None] * 6, *profile, None)) for key, page in pages for profile in page[index] or ()
+        ]
+        rows += [("note", ("note", *[None] * 9, body)) for body in said[index] or ()]
+        found.append(_once(rows) if rows else _NOTHING)
     return found, wrong
+
+
+def _once(rows: Sequence[tuple[str, tuple[Any, ...]]]) -> list[tuple[Any, ...]]:
+    """Each part once, with the first field that it comes from."""
+    fields: dict[tuple[Any, ...], str] = {}
+    for field, part in rows:
+        fields.setdefault(part, field)
+    return [(field, *part) for part, field in fields.items()]
 
 
 def write(out: io.StringIO, numbers: Sequence[int], parts: Sequence[Sequence[tuple[Any, ...]]]) -> None:

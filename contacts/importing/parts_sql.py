@@ -9,8 +9,9 @@ from typing import Any
 from contacts.models import ImportJob
 from contacts.services.parts import MOST
 
-from .cleaning import Chunk
+from .cleaning import Chunk, RowError
 from .parts import COLUMNS
+from .room import left_out
 from .staging import by_index
 
 # Two conditions: an address that the contact has (``a``) is the one that the row (``w``) names
@@ -49,11 +50,11 @@ WITH new AS MATERIALIZED (
         SELECT 1 FROM import_wanted w
         WHERE w.entity = 'address' AND w.contact_id = a.contact_id AND {_SAME_PLACE})
 )
-SELECT r.row, r.place, r.entity, r.contact_id, r.fresh, o.id AS part_id, r.as_kind AS kind, r.lines, r.postal_code,
+SELECT r.row, r.place, r.field, r.entity, r.contact_id, r.fresh, o.id AS part_id, r.as_kind AS kind, r.lines, r.postal_code,
        r.city, r.region, r.country, r.network, r.handle, r.url, r.body
 FROM ranked r LEFT JOIN left_over o ON o.contact_id = r.contact_id AND o.kind = r.as_kind AND o.n = r.n
 UNION ALL
-SELECT w.row, w.place, w.entity, w.contact_id, w.fresh, NULL, w.kind, w.lines, w.postal_code,
+SELECT w.row, w.place, w.field, w.entity, w.contact_id, w.fresh, NULL, w.kind, w.lines, w.postal_code,
        w.city, w.region, w.country, w.network, w.handle, w.url, w.body
 FROM import_wanted w
 WHERE (w.entity = 'profile' AND NOT EXISTS (
@@ -74,6 +75,10 @@ DELETE FROM import_parts p USING (
 ) f
 WHERE f.n > {MOST} AND p.part_id IS NULL AND (p.contact_id, p.entity, p.row, p.place)
     = (f.contact_id, f.entity, f.row, f.place)
+RETURNING p.row, p.field, CASE p.entity
+    WHEN 'address' THEN concat_ws(', ', nullif(p.lines, ''), nullif(p.postal_code, ''), nullif(p.city, ''),
+                                  nullif(p.region, ''), nullif(p.country, ''))
+    ELSE coalesce(nullif(p.url, ''), p.handle) END
 """  # noqa: S608
 _LOCK = """
 SELECT c.id FROM contacts_contact c
@@ -87,9 +92,7 @@ WHERE NOT p.fresh
   AND NOT EXISTS (SELECT 1 FROM import_changed c WHERE c.id = p.contact_id)
   AND NOT EXISTS (SELECT 1 FROM import_match m JOIN import_company k ON k.key = m.company_key
                   WHERE m.row = p.row AND k.company_id IS NULL)
-  AND NOT EXISTS (SELECT 1 FROM import_point t WHERE t.row = p.row AND NOT EXISTS (
-                      SELECT 1 FROM contacts_contactpoint o
-                      WHERE o.contact_id = p.contact_id AND o.kind = t.kind AND o.value = t.value))
+  AND NOT EXISTS (SELECT 1 FROM import_more t WHERE t.row = p.row)
 """
 # What is done to contacts that existed is noted, so that it can be taken back; parts of new ones go with them
 _NOTED = """
@@ -163,11 +166,15 @@ WHERE NOT EXISTS (SELECT 1 FROM import_changed x WHERE x.id = c.id)
 """
 
 
-def plan_parts(cursor: Any, chunk: Chunk) -> int:
-    """``import_parts``: what is new or differs. Answers how many contacts would change by it alone."""
+def plan_parts(cursor: Any, chunk: Chunk) -> tuple[int, list[RowError]]:
+    """``import_parts``: what is new or differs.
+
+    Answers how many contacts would change by it alone, and what has no room on its record. ``import_more`` must be
+    planned before.
+    """
     cursor.execute(
         """CREATE TEMP TABLE import_part (
-            row integer, place integer, entity text, kind text, lines text, postal_code text, city text, region text,
+            row integer, place integer, field text, entity text, kind text, lines text, postal_code text, city text, region text,
             country text, network text, handle text, url text, body text
         ) ON COMMIT DROP"""
     )
@@ -176,31 +183,29 @@ def plan_parts(cursor: Any, chunk: Chunk) -> int:
     cursor.copy_expert(f"COPY {into} FROM STDIN (FORMAT csv)", chunk.parts)
     cursor.execute(_WANTED)
     cursor.execute("ANALYZE import_wanted")
-    _plan(cursor)
-    cursor.execute(_ONLY)
-    count: int = cursor.rowcount
-    return count
+    return _plan(cursor, chunk)
 
 
-def _plan(cursor: Any) -> None:
+def _plan(cursor: Any, chunk: Chunk) -> tuple[int, list[RowError]]:
     with by_index(cursor):
         cursor.execute(_PLAN)
         cursor.execute(_ENOUGH)
+        full = left_out(cursor.fetchall(), chunk)
+    cursor.execute(_ONLY)
+    return cursor.rowcount, full
 
 
-def write_parts(cursor: Any, job: ImportJob, chunk: Chunk) -> int:
-    """Add and change what the chunk says of parts. Answers how many contacts changed by it alone."""
-    count = plan_parts(cursor, chunk)
+def write_parts(cursor: Any, job: ImportJob, chunk: Chunk) -> tuple[int, list[RowError]]:
+    """Add and change what the chunk says of parts. Answers as ``plan_parts`` does."""
+    count, full = plan_parts(cursor, chunk)
     cursor.execute(_LOCK)
     locked = [row[0] for row in cursor.fetchall()]
     if locked:  # what somebody has changed until the lock was had counts: planned again
         cursor.execute("DELETE FROM import_wanted WHERE NOT fresh AND contact_id <> ALL (%s)", [locked])
         cursor.execute("DROP TABLE import_parts, import_only")
-        _plan(cursor)
-        cursor.execute(_ONLY)
-        count = cursor.rowcount
+        count, full = _plan(cursor, chunk)
     about = {"job": job.pk}
     for statement, entity, made in _WRITTEN:
         cursor.execute(statement + _NOTED.format(entity=entity, made=made), about)
     cursor.execute(_TOLD, about)
-    return count
+    return count, full

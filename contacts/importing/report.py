@@ -1,4 +1,4 @@
-"""The rows that failed, as a file that can be mended and sent again."""
+"""The rows that failed or lack a part, as a file that can be mended and sent again."""
 
 import itertools
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ ERROR_COLUMN = "import_error"
 
 
 def error_rows(job: ImportJob) -> Iterator[list[str]]:
-    """Each failed row once, as read, with its reasons behind it."""
+    """Each such row once, as read, with its reasons behind it."""
     found = ImportRowError.objects.filter(job=job).order_by("row", "id")
     values = found.values_list("row", "field", "detail", "raw").iterator(chunk_size=2000)
     width = len(job.columns)

@@ -32,7 +32,7 @@ def prepare(cursor: Any) -> None:
         "SET LOCAL client_min_messages = warning;"
         # they end with the transaction, unless a caller's own transaction goes on
         "DROP TABLE IF EXISTS import_stage, import_point, import_company, import_match, import_plan, import_changed,"
-        "import_part, import_wanted, import_parts, import_only"
+        "import_part, import_wanted, import_parts, import_only, import_more"
     )
 
 
@@ -80,10 +80,13 @@ def stage(cursor: Any, kind: str, chunk: Chunk) -> None:
 
 
 def stage_points(cursor: Any, chunk: Chunk) -> None:
-    """``import_point``: the further addresses and numbers of the chunk's rows."""
+    """``import_point``: the further addresses and numbers of the chunk's rows; ``import_more``: those to be added."""
     cursor.execute(
         f"""CREATE TEMP TABLE import_point (
             row integer, kind varchar(12), value {_TEXT}, PRIMARY KEY (row, kind, value)
+        ) ON COMMIT DROP;
+        CREATE TEMP TABLE import_more (
+            row integer, contact_id bigint, fresh boolean, kind varchar(12), value {_TEXT}, n integer
         ) ON COMMIT DROP"""
     )
     if chunk.points:
@@ -138,7 +141,7 @@ def save_errors(cursor: Any, job_id: int, errors: Iterable[RowError]) -> None:
     copy_rows(
         cursor,
         "contacts_importrowerror",
-        ("job_id", "row", "field", "code", "detail", "raw"),
-        ((job_id, e.row, e.field, e.code, e.detail, storable(e.cells)) for e in errors),
+        ("job_id", "row", "field", "code", "detail", "raw", "left_out"),
+        ((job_id, e.row, e.field, e.code, e.detail, storable(e.cells), e.left_out) for e in errors),
         texts=("field",),
     )

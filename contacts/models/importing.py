@@ -17,8 +17,9 @@ class ImportJob(models.Model):
     where the one that was sent is no CSV: ``sheet`` of a spreadsheet, one of ``sheets``. ``separator`` parts several
     values in a cell; without it any of the usual signs does. Without ``make_companies`` an unknown one is an error.
     ``new_fields`` says of which type a custom field is made that the mapping names. ``report`` is what a dry run found:
-    ``{rows, create, update, skip, failed, alike}``, or ``{error}``; ``checks`` counts the dry runs that were begun, so
+    ``{rows, create, update, skip, failed, left_out, alike}``, or ``{error}``; ``checks`` counts the dry runs that were begun, so
     that a worker that is still at an earlier one knows it. ``mapped_like`` names the import whose mapping was taken.
+    ``left_out`` counts the parts that did not fit on the record of a row that came in.
     """
 
     class Status(models.TextChoices):
@@ -78,6 +79,7 @@ class ImportJob(models.Model):
     updated = models.PositiveIntegerField(default=0)
     skipped = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
+    left_out = models.PositiveIntegerField(default=0, db_default=0)
     error = models.TextField(blank=True)
     cancel_requested = models.BooleanField(default=False)
     claimed_until = models.DateTimeField(null=True)
@@ -111,7 +113,10 @@ class ImportJob(models.Model):
 
 
 class ImportRowError(models.Model):
-    """Why a row did not come in: ``row`` counts from 1 below the header, ``raw`` is the row as read."""
+    """Why a row did not come in: ``row`` counts from 1 below the header, ``raw`` is the row as read.
+
+    ``left_out``: the row came in, but for a part of it (an address, a number) that its record has no room for.
+    """
 
     job = models.ForeignKey(ImportJob, models.CASCADE, related_name="row_errors")
     row = models.PositiveIntegerField()
@@ -119,12 +124,18 @@ class ImportRowError(models.Model):
     code = models.CharField(max_length=60)
     detail = models.TextField()
     raw = models.JSONField(default=list)
+    left_out = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         ordering = ["row", "id"]
         verbose_name = _("import error")
         verbose_name_plural = _("import errors")
-        indexes = [models.Index(fields=["job", "id"], name="importrowerror_job")]
+        indexes = [
+            models.Index(fields=["job", "id"], name="importrowerror_job"),
+            models.Index(
+                fields=["job", "id"], name="importrowerror_left_out", condition=models.Q(left_out=True)
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.row}: {self.detail}"

@@ -56,7 +56,7 @@ def import_mend(*, job: ImportJob, cells: Cells, actor: Actor) -> int:
         if len(cells) > AT_ONCE:
             raise DomainError.of("cells", "max_items", _("Send at most %d cells at once.") % AT_ONCE)
         numbers = {row for row, _column in cells}
-        rows = ImportRowError.objects.filter(job=job, row__in=numbers).only("row", "raw")
+        rows = ImportRowError.objects.filter(job=job, row__in=numbers, left_out=False).only("row", "raw")
         refused = {error.row for error in rows if len(error.raw) == len(job.columns)}
         good = []
         for (row, column), value in cells.items():

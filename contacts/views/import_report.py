@@ -30,7 +30,7 @@ def report_of(
         return {}
     if "error" in job.report:
         return {"report_error": job.report["error"]}
-    page = keyset_page(ImportRowError.objects.filter(job=job), Order("id"), cursor, ROWS)
+    page = keyset_page(ImportRowError.objects.filter(job=job, left_out=False), Order("id"), cursor, ROWS)
     return {
         "report": _words(job.report),
         "report_rows": _rows(job, page.rows, sent, {error.field: error.detail for error in errors}),
@@ -38,6 +38,41 @@ def report_of(
         "mended": job.fixes.count(),
         "look_alikes": _alike(job, user),
         "alike_count": grouped(job.report.get("alike", {}).get("count", 0)),
+    } | left_out_of(job, job.report.get("left_out", 0))
+
+
+def lines_of(job: ImportJob, errors: list[ImportRowError]) -> list[dict[str, Any]]:
+    """What is wrong with rows, with the cell of the file that is to blame."""
+    columns = {key: column for column, key in job.mapping.items() if key}
+    places = {job.mapping[name]: index for index, name in enumerate(job.columns) if job.mapping.get(name)}
+    return [
+        {
+            "row": error.row,
+            "column": columns.get(error.field, error.field),
+            "detail": error.detail,
+            "raw": _raw(error, places.get(error.field)),
+        }
+        for error in errors
+    ]
+
+
+def _raw(error: ImportRowError, place: int | None) -> str:
+    """The cell that is to blame as it stands in the file, or the whole row where no single one is."""
+    cells = [str(cell) for cell in error.raw]
+    text = " · ".join(cells) if place is None else cells[place] if place < len(cells) else ""
+    return text if len(text) <= 300 else f"{text[:299]}…"
+
+
+def left_out_of(job: ImportJob, count: int) -> dict[str, Any]:
+    """The context of the parts that had no room on their records: the first of them, with their number."""
+    if not count:
+        return {}
+    found = ImportRowError.objects.filter(job=job, left_out=True).order_by("id")
+    return {
+        "left_out_rows": lines_of(job, list(found[:ROWS])),
+        "left_out_count": grouped(count),
+        "left_out_shown": ROWS,
+        "left_out_more": count > ROWS,
     }
 
 
@@ -61,8 +96,9 @@ def _words(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("update", _("would be updated"), "blue"),
         ("skip", _("would stay as they are"), "grey"),
         ("failed", _("would be refused"), "red"),
+        ("left_out", _("parts would be left out"), "yellow"),
     ]
-    return [(word, grouped(report[key]), tone) for key, word, tone in words if report[key]]
+    return [(word, grouped(report[key]), tone) for key, word, tone in words if report.get(key)]
 
 
 def _rows(

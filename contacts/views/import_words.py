@@ -33,6 +33,8 @@ def status_tag(job: ImportJob) -> tuple[str, str, str]:
     tone, icon = TONES[job.status]
     if job.status == ImportJob.Status.DONE and job.failed:
         return _("Done, some rows refused"), "yellow", "alert-circle"
+    if job.status == ImportJob.Status.DONE and job.left_out:
+        return _("Done, some parts left out"), "yellow", "alert-circle"
     return str(job.get_status_display()), tone, icon
 
 
@@ -94,6 +96,15 @@ def _counts(job: ImportJob) -> list[str]:
                 job.failed,
             )
             % grouped(job.failed)
+        )
+    if job.left_out:
+        said.append(
+            ngettext(
+                "%s part of a row had no room on its record and was left out. It is below.",
+                "%s parts of rows had no room on their records and were left out. They are below.",
+                job.left_out,
+            )
+            % grouped(job.left_out)
         )
     return said
 

@@ -19,6 +19,7 @@ from contacts.models import ImportJob, ImportKept, ImportRowError
 from contacts.selectors.import_alike import alike_of
 from contacts.services.imports import ENDED, import_cancel, import_create, import_undo
 from contacts.views.import_mapping import MappingPage
+from contacts.views.import_report import left_out_of, lines_of
 from contacts.views.import_words import MODES, kept_rows, progress, sentences, status_tag, undo_words
 from crmcem.lib.errors import Conflict, DomainError
 from crmcem.lib.keyset import Order, keyset_page
@@ -198,6 +199,8 @@ class ImportJobPage(JobView):
             context |= self.kept(job)
         elif job.failed:
             context |= self.refused(job)
+        if job.status != ImportJob.Status.UNDONE:
+            context |= left_out_of(job, job.left_out)
         response = render_page(
             self.request, "contacts/import_job.html", context, "contacts/import_job_body.html"
         )
@@ -213,31 +216,9 @@ class ImportJobPage(JobView):
 
     def refused(self, job: ImportJob) -> dict[str, Any]:
         """A page of the refused rows; the cell that is to blame stands beside its reason."""
-        rows = ImportRowError.objects.filter(job=job)
+        rows = ImportRowError.objects.filter(job=job, left_out=False)
         page = keyset_page(rows, Order("id"), self.request.GET.get("cursor"), ERRORS_SHOWN)
-        columns = {key: column for column, key in job.mapping.items() if key}
-        places = {
-            job.mapping[column]: index for index, column in enumerate(job.columns) if job.mapping.get(column)
-        }
-        return {
-            "errors": [
-                {
-                    "row": error.row,
-                    "column": columns.get(error.field, error.field),
-                    "detail": error.detail,
-                    "raw": _raw(error, places.get(error.field)),
-                }
-                for error in page.rows
-            ],
-            "page": page,
-        }
-
-
-def _raw(error: ImportRowError, place: int | None) -> str:
-    """The cell that is to blame as it stands in the file, or the whole row where no single one is."""
-    cells_read = [str(cell) for cell in error.raw]
-    text = " · ".join(cells_read) if place is None else cells_read[place] if place < len(cells_read) else ""
-    return text if len(text) <= 300 else f"{text[:299]}…"
+        return {"errors": lines_of(job, page.rows), "page": page}
 
 
 class CancelImport(JobView):
