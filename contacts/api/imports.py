@@ -123,6 +123,9 @@ class ImportRequest(StrictMixin, serializers.Serializer[Any]):
     street; postal code; city; region; country), ``profiles`` (web addresses and ``network: name``, between them a bar
     or a line break), a network in its own column (``profile_linkedin`` …), and ``note`` (``interactions:write``). A
     part that the contact has is left alone; an address of the same kind takes what the row says.
+
+    A column that is mapped, or guessed to be, a field that needs a permission which you lack (``note``,
+    ``owner``) is a 403 that names it: nothing is left out unsaid. Map it to an empty text to leave it out.
     """
 
     file = serializers.FileField(allow_empty_file=True, max_length=1000)
@@ -208,6 +211,7 @@ class ImportViewSet(ListAction, RetrieveAction, HouseViewSet):
             separator=data["separator"],
             make_companies=data["make_companies"],
             new_fields=data.get("new_fields"),
+            ready=data["dry_run"],
             actor=self.actor,
         )
         if data["dry_run"]:

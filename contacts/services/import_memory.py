@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
-from contacts.importing.fields import target
+from contacts.importing.fields import NEW_FIELD, target
 from contacts.importing.report import ERROR_COLUMN
 from contacts.models import ImportJob, ImportMapping
 from crmcem.lib.actors import Actor
@@ -19,7 +19,10 @@ def header_digest(columns: Sequence[str]) -> str:
 
 
 def mapping_remembered(*, kind: str, columns: Sequence[str], actor: Actor) -> ImportMapping | None:
-    """How the person, or else somebody of their team, mapped this header last; with what the person may use only."""
+    """How the person, or else somebody of their team, mapped this header last; without fields that are not there.
+
+    A field that the person may not write stays, so that they are told; one that they would have to make does not.
+    """
     if actor.user is None:
         return None
     rows = ImportMapping.objects.filter(object=kind, digest=header_digest(columns))
@@ -36,7 +39,7 @@ def mapping_remembered(*, kind: str, columns: Sequence[str], actor: Actor) -> Im
 
 def _usable(kind: str, key: str, actor: Actor) -> str:
     known = target(kind, key) if key else None
-    return key if known is not None and (not known.needs or can(actor, known.needs)) else ""
+    return key if known is not None and (known.needs != NEW_FIELD or can(actor, NEW_FIELD)) else ""
 
 
 def mapping_remember(*, job: ImportJob) -> None:

@@ -21,7 +21,7 @@ from contacts.models import ImportJob
 from contacts.services.custom_fields import custom_field_create
 from contacts.services.import_memory import SETTINGS, mapping_remember, mapping_remembered
 from crmcem.lib.actors import Actor
-from crmcem.lib.errors import Conflict, DomainError
+from crmcem.lib.errors import Conflict, DomainError, NotAllowed
 from crmcem.lib.jobs import soon
 from crmcem.lib.records import lock
 from crmcem.workspace.policies import can, require
@@ -43,11 +43,14 @@ def import_create(
     separator: str = "",
     make_companies: bool = True,
     new_fields: Any = None,
+    ready: bool = False,
 ) -> ImportJob:
     """Take a file in: look at its shape, guess or check the mapping, and start the import if asked to.
 
-    ``kind`` is ``contacts`` or ``companies``; ``sheet`` names one of a spreadsheet's (else the first with rows).
-    Raises DomainError that says what to mend in the file or the mapping; then nothing is kept.
+    ``kind`` is ``contacts`` or ``companies``; ``sheet`` names one of a spreadsheet's (else the first with rows). A draft
+    may map columns to fields that the actor may not write (a note), so that they are seen; what starts, or is
+    ``ready`` to, may not. Raises DomainError that says what to mend in the file or the mapping, and NotAllowed that
+    names the column; then nothing is kept.
     """
     _allowed(actor)
     _known("object", kind, tuple(COLUMNS))
@@ -84,7 +87,7 @@ def import_create(
     if mapping is None or mapping == {}:
         _map(job, shape, actor, settings_too=not start)
         mapping = job.mapping
-    if start or job.mapping != mapping:
+    if start or ready or job.mapping != mapping:
         import_settings(job, actor, mapping=mapping, new_fields=new_fields)
     return _save(job, file, shape, start, actor)
 
@@ -93,22 +96,13 @@ def _map(job: ImportJob, shape: Shape, actor: Actor, *, settings_too: bool) -> N
     """Map the columns as they were mapped the last time, or by a guess."""
     known = mapping_remembered(kind=job.object, columns=shape.columns, actor=actor)
     if known is None:
-        guessed = mappings.guess(job.object, shape.columns, shape.sample)
-        job.mapping = {
-            column: key if _may_guess(job.object, key, actor) else "" for column, key in guessed.items()
-        }
+        job.mapping = mappings.guess(job.object, shape.columns, shape.sample)
         job.mapped_like = ""
         return
     job.mapping, job.mapped_like = known.mapping, known.file_name
     if settings_too and shape.encoding != VCARD:
         for name in SETTINGS:
             setattr(job, name, known.settings.get(name, getattr(job, name)))
-
-
-def _may_guess(kind: str, key: str, actor: Actor) -> bool:
-    """Who may not log notes imports a file with some all the same, without them."""
-    found = target(kind, key) if key else None
-    return found is None or not found.part or not found.needs or can(actor, found.needs)
 
 
 def _save(job: ImportJob, file: "File[bytes]", shape: Shape, start: bool, actor: Actor) -> ImportJob:
@@ -274,11 +268,15 @@ def _allowed(actor: Actor) -> None:
 
 
 def _may_map(kind: str, mapping: dict[str, str], actor: Actor) -> None:
-    """Some fields need a permission of their own (giving records to other people)."""
-    for key in filter(None, mapping.values()):
-        found = target(kind, key)
-        if found is not None and found.needs:
-            require(actor, found.needs)
+    """Some fields need a permission of their own (notes, giving records to other people). Raises NotAllowed."""
+    for column, key in mapping.items():
+        found = target(kind, key) if key else None
+        if found is not None and found.needs and not can(actor, found.needs):
+            detail = _(
+                "The column “%(column)s” is mapped to “%(field)s”, which needs the permission %(scope)s. Ask for it, or "
+                "leave the column out (map it to an empty text)."
+            ) % {"column": column, "field": found.label, "scope": found.needs}
+            raise NotAllowed(found.needs, detail)
 
 
 def _make_fields(job: ImportJob, actor: Actor) -> None:

@@ -42,15 +42,16 @@ class MappingPage:
 
     # --- what is chosen ------------------------------------------------------------------------------
     def mapping(self) -> dict[str, str]:
-        """The fields chosen on the page, or the ones that the draft has (guessed or remembered)."""
-        if self.guessed is not None:
-            return self.guessed
+        """The fields chosen on the page, or the ones that the draft has (guessed or remembered).
+
+        Of the latter only those that the person may write; the page names the others (``_denied``).
+        """
+        stored = self.job.mapping if self.guessed is None else self.guessed
         chosen = {}
         for index, column in enumerate(self.job.columns):
-            key = self.request.POST.get(f"field-{index}")
-            chosen[column] = self.job.mapping.get(column, "") if key is None else key
-        if self.request.method != "POST":
-            chosen = {column: key if self._may_use(key) else "" for column, key in chosen.items()}
+            sent = self.request.POST.get(f"field-{index}") if self.guessed is None else None
+            own = stored.get(column, "")
+            chosen[column] = sent if sent is not None else own if self._may_use(own) else ""
         return chosen
 
     def _may_use(self, key: str) -> bool:
@@ -194,6 +195,7 @@ class MappingPage:
             for index in range(len(self.job.columns))
         ]
         new_types = [(kind, TYPES[kind].label) for kind in NEW_TYPES]
+        guessed = mappings.guess(self.job.object, self.job.columns, sample)
         rows = []
         for index, preview in enumerate(mappings.preview(self.job.columns, mapping, sample)):
             own = self._new_key(preview, index)
@@ -209,9 +211,18 @@ class MappingPage:
                     "type": self.job.new_fields.get(own) or guessed_types[index] if own else "",
                     "types": new_types,
                     "fields": fields,
+                    "denied": "" if preview.key else self._denied(preview.column, guessed),
                 }
             )
         return rows
+
+    def _denied(self, column: str, guessed: dict[str, str]) -> str:
+        """The field that a column would be if the person might write it; empty where there is none."""
+        for key in (self.job.mapping.get(column, ""), guessed.get(column, "")):
+            found = target(self.job.object, key) if key else None
+            if found is not None and found.needs != NEW_FIELD and not self._may_use(key):
+                return str(found.label)
+        return ""
 
     def _new_key(self, preview: mappings.ColumnPreview, index: int) -> str:
         """The custom field that could be made for a column; empty where there is one, or nobody may."""

@@ -26,7 +26,7 @@ from contacts.services.duplicates import rekey
 from contacts.services.import_checks import import_check, import_mend
 from contacts.services.imports import import_cancel, import_create, import_sheet, import_start
 from crmcem.lib.actors import person
-from crmcem.lib.errors import Conflict, DomainError
+from crmcem.lib.errors import Conflict, DomainError, NotAllowed
 from crmcem.workspace.models import AuditEntry
 from tests.contacts.imports import counts, csv_file, errors, run_import
 from tests.contacts.workbooks import workbook
@@ -74,7 +74,10 @@ def test_the_team_shares_what_its_members_may_use_and_others_learn_nothing(cast:
 
     mine, theirs = draft(text, cast.rep), draft(text, cast.rep2)
 
-    assert (mine.mapping, mine.mapped_like) == ({"Code": "external_id", "Boss": ""}, "people.csv")
+    # what they may not use is there to be told: the page doesn't offer it, and nothing starts with it
+    assert (mine.mapping, mine.mapped_like) == ({"Code": "external_id", "Boss": "owner"}, "people.csv")
+    with pytest.raises(NotAllowed, match="The column “Boss” is mapped to “Owner"):
+        import_start(job=mine, actor=person(cast.rep))
     assert (theirs.mapping, theirs.mapped_like) == ({"Code": "", "Boss": ""}, "")
     import_start(job=mine, actor=person(cast.rep), mapping={"Code": "last_name"})
     assert draft(text, cast.rep).mapping == {"Code": "last_name", "Boss": ""}  # one's own comes first

@@ -26,7 +26,6 @@ from contacts.services.interactions import interaction_update
 from contacts.services.parts import MOST
 from contacts.services.places import address_add, address_update, profile_add
 from crmcem.lib.actors import person
-from crmcem.lib.errors import NotAllowed
 from tests.contacts.imports import counts, csv_file, errors, run_import
 from tests.contacts.test_import_checks import checked, draft
 from tests.factories.contacts import ContactFactory
@@ -296,21 +295,6 @@ def test_many_rows_cost_the_same_statements_as_few(cast: Any) -> None:
 
     assert cost(0, 2) == cost(100, 60)
     assert Address.objects.count() == Interaction.objects.count() == SocialProfile.objects.count() == 62
-
-
-def test_a_note_needs_the_right_to_log_one(cast: Any) -> None:
-    role = cast.rep.role
-    role.scopes = [scope for scope in role.scopes if not scope.startswith("interactions")]
-    role.save()
-    job = import_create(
-        file=csv_file("email,note\na@example.org,Hello\n"), kind="contacts", actor=person(cast.rep)
-    )
-    assert job.mapping == {"email": "email", "note": ""}  # guessed: only what the person may use
-    runner.run(job.pk)
-    assert Contact.objects.get().interactions.count() == 0
-    with pytest.raises(NotAllowed):
-        run_import("email,note\nb@example.org,Hello\n", cast.rep, mapping={"email": "email", "note": "note"})
-    assert Contact.objects.count() == 1
 
 
 def test_headings_in_english_and_german_are_known_and_own_fields_come_first() -> None:
