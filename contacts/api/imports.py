@@ -34,7 +34,8 @@ class ReportField(serializers.DictField):
     no room; ``row-errors`` names them.
 
     ``alike``, where there are any: rows that would make a record though one that looks like it is there, their
-    ``count`` and the first of them as ``rows`` of ``{row, name, record}``.
+    ``count`` and the surest of them as ``rows`` of ``{row, name, record, score, reasons}``, with score and reasons as
+    in ``duplicates/``.
     """
 
     child = serializers.JSONField()

@@ -252,7 +252,9 @@ def gathered(
                 wrong.append((index, "country", "required", detail))
         rows += [("more_addresses", ("address", *further, *[None] * 4)) for further in more[index] or ()]
         rows += [
-            (key, ("profile", *[None] * 6, *profile, None)) for key, page in pages for profile in page[index] or ()
+            (key, ("profile", *[None] * 6, *profile, None))
+            for key, page in pages
+            for profile in page[index] or ()
         ]
         rows += [("note", ("note", *[None] * 9, body)) for body in said[index] or ()]
         found.append(_once(rows) if rows else _NOTHING)

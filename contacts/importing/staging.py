@@ -32,7 +32,8 @@ def prepare(cursor: Any) -> None:
         "SET LOCAL client_min_messages = warning;"
         # they end with the transaction, unless a caller's own transaction goes on
         "DROP TABLE IF EXISTS import_stage, import_point, import_company, import_match, import_plan, import_changed,"
-        "import_part, import_wanted, import_parts, import_only, import_more"
+        "import_part, import_wanted, import_parts, import_only, import_more,"
+        "import_new"
     )
 
 

@@ -1,8 +1,8 @@
 """By which properties records are found to be the same, and how sure that is: SQL, so that a million are compared
 where they lie.
 
-``*_KEYS`` give ``(kind, value, record_id)`` for the records ``%(ids)s``. ``*_SCORE`` compare the pairs of ``cand``
-(``left_id, right_id, kinds``). Two records are only compared where they share a key, and a key that more than
+``KEYS`` give ``(kind, value, record_id)`` for the records ``%(ids)s``. ``SCORE`` compare the pairs of ``cand``
+(``left_id, right_id, kinds``). ``keys_of`` and ``score_of`` do the same for rows that are no records yet. Two records are only compared where they share a key, and a key that more than
 ``HITS`` records share says nothing (a switchboard's number, a very common name): it is passed over.
 """
 
@@ -40,21 +40,22 @@ _FREE = (
     "protonmail.com,orange.fr,free.fr,libero.it,comcast.net,btinternet.com}'::text[]"
 )
 
+# ``<source>`` has the columns of the records that the statement names
 _PERSON = f"""
 SELECT c.id, c.company_id, c.email, c.phone, c.external_id, n.words, s.sorted, d.domain,
        {_SOUND.format("s.sorted")} AS sound
-FROM contacts_contact c
+FROM <source> c
 CROSS JOIN LATERAL (SELECT {_WORDS.format("c.first_name || ' ' || c.last_name")} AS words OFFSET 0) n
 CROSS JOIN LATERAL (SELECT {_SORTED.format("n.words")} AS sorted OFFSET 0) s
 CROSS JOIN LATERAL (SELECT nullif(split_part(c.email, '@', 2), '') AS host) h
 CROSS JOIN LATERAL (SELECT CASE WHEN h.host <> ALL ({_FREE}) THEN h.host END AS domain) d
 """
-CONTACT_KEYS = f"""
-WITH r AS MATERIALIZED ({_PERSON} WHERE c.id = ANY(%(ids)s)), p AS (
+_CONTACT_KEYS = f"""
+WITH r AS MATERIALIZED ({_PERSON} WHERE c.id <which>), p AS (
     SELECT id, 'email' AS kind, email AS value FROM r WHERE email IS NOT NULL
     UNION SELECT id, 'phone', phone FROM r WHERE phone IS NOT NULL
     UNION SELECT id, 'external_id', external_id FROM r WHERE external_id IS NOT NULL
-    UNION SELECT contact_id, kind, value FROM contacts_contactpoint WHERE contact_id = ANY(%(ids)s)
+    UNION SELECT contact_id, kind, value FROM <points> pt WHERE contact_id <which>
 )
 SELECT CASE p.kind WHEN 'email' THEN 'mail' WHEN 'phone' THEN 'phone' ELSE 'id' END AS kind,
        CASE p.kind WHEN 'email' THEN {_MAILBOX.format("p.value")} WHEN 'phone' THEN p.value
@@ -71,7 +72,7 @@ SELECT k.kind, k.value, r.id FROM r CROSS JOIN LATERAL (VALUES
     ('last', left(regexp_replace(r.words, '^.* ', ''), 2) || '|' || r.company_id)
 ) AS k(kind, value) WHERE r.words <> ''
 """
-CONTACT_SCORE = f"""
+_CONTACT_SCORE = f"""
 , alike AS MATERIALIZED ({_PERSON}
     WHERE c.id = ANY (ARRAY(SELECT left_id FROM cand UNION SELECT right_id FROM cand))
 ), judged AS MATERIALIZED (
@@ -99,15 +100,15 @@ CONTACT_SCORE = f"""
 """
 _FIRM = f"""
 SELECT c.id, c.phone, c.external_id, c.domain, c.website, n.words, coalesce({_SOUND.format("n.words")}, '') AS sound
-FROM contacts_company c
+FROM <source> c
 CROSS JOIN LATERAL (SELECT {_WORDS.format("c.name")} AS full_name OFFSET 0) f
 CROSS JOIN LATERAL (SELECT regexp_replace(f.full_name, {_LEGAL}, '', 'g') AS bare OFFSET 0) b
 CROSS JOIN LATERAL (
     SELECT coalesce(nullif(btrim(regexp_replace(b.bare, ' +', ' ', 'g')), ''), f.full_name) AS words OFFSET 0
 ) n
 """
-COMPANY_KEYS = f"""
-WITH r AS MATERIALIZED ({_FIRM} WHERE c.id = ANY(%(ids)s))
+_COMPANY_KEYS = f"""
+WITH r AS MATERIALIZED ({_FIRM} WHERE c.id <which>)
 SELECT k.kind, k.value, r.id AS record_id FROM r CROSS JOIN LATERAL (VALUES
     ('phone', r.phone),
     ('id', {_BARE_ID.format("r.external_id")}),
@@ -118,7 +119,7 @@ SELECT k.kind, k.value, r.id AS record_id FROM r CROSS JOIN LATERAL (VALUES
     ('sound', CASE WHEN length(r.sound) > 3 THEN r.sound END)
 ) AS k(kind, value)
 """
-COMPANY_SCORE = f"""
+_COMPANY_SCORE = f"""
 , alike AS MATERIALIZED ({_FIRM}
     WHERE c.id = ANY (ARRAY(SELECT left_id FROM cand UNION SELECT right_id FROM cand))
 ), judged AS MATERIALIZED (
@@ -162,8 +163,26 @@ array_remove(ARRAY[
          WHEN alike >= 0.2 THEN jsonb_build_object('code', 'alike', 'percent', round(alike::numeric * 100)) END
 ], NULL)
 """
-KEYS = {"contact": CONTACT_KEYS, "company": COMPANY_KEYS}
-SCORE = {"contact": CONTACT_SCORE, "company": COMPANY_SCORE}
+_KEYS = {"contact": _CONTACT_KEYS, "company": _COMPANY_KEYS}
+_SCORE = {"contact": _CONTACT_SCORE, "company": _COMPANY_SCORE}
+_TABLES = {"contact": "contacts_contact", "company": "contacts_company"}
+
+
+def keys_of(entity: str, source: str, points: str, which: str = "IS NOT NULL") -> str:
+    """``KEYS`` of the rows of ``source``, a table or a subquery, with ``points`` (``contact_id, kind, value``)."""
+    return _KEYS[entity].replace("<source>", source).replace("<points>", points).replace("<which>", which)
+
+
+def score_of(entity: str, source: str) -> str:
+    """``SCORE`` for pairs of rows of ``source``."""
+    return _SCORE[entity].replace("<source>", source)
+
+
+KEYS = {
+    entity: keys_of(entity, table, "contacts_contactpoint", "= ANY(%(ids)s)")
+    for entity, table in _TABLES.items()
+}
+SCORE = {entity: score_of(entity, table) for entity, table in _TABLES.items()}
 REASONS = {"contact": _CONTACT_REASONS, "company": _COMPANY_REASONS}
 #: the keys of what is being typed: ``%(name)s``, ``%(email)s``, ``%(phone)s``, ``%(company)s``, ``%(domain)s``
 TYPED = {

@@ -14,7 +14,8 @@ SHOWN, COUNTED, LOOKED_AT = 20, 1_000, 20_000
 def alike_of(job: ImportJob, user: Any) -> dict[str, Any]:
     """``{pairs, count, more}``: open pairs of which one record is the job's own, the surest first, counted up to a cap.
 
-    Only pairs that the person may see, among the newest that were found since the import began.
+    Only pairs that the person may see, among the newest that were found since the import began. ``reasons`` are those
+    of the pair, ``score`` is a percentage.
     """
     entity, model = ("company", Company) if job.object == "companies" else ("contact", Contact)
     made = AuditEntry.objects.filter(
@@ -41,6 +42,7 @@ def alike_of(job: ImportJob, user: Any) -> dict[str, Any]:
             "right": people[pair.right_id],
             "right_url": url(pair.right_id),
             "score": round(pair.score * 100),
+            "reasons": pair.reasons,
         }
         for pair in shown
         if pair.left_id in people and pair.right_id in people

@@ -1,6 +1,6 @@
 """The queue of records that are perhaps the same: look at a pair, merge it, say that it is none, search again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -55,10 +55,10 @@ STATES = {
 AT_ONCE = 200
 
 
-def reasons(pair: Any) -> str:
+def reasons(found: Sequence[Mapping[str, Any]]) -> str:
     """ "same phone, similar name (82 %)" """
     said = []
-    for each in pair.reasons:
+    for each in found:
         words = str(REASONS.get(each.get("code"), each.get("code")))
         said.append(f"{words} ({each['percent']} %)" if "percent" in each else words)
     return ", ".join(said)
@@ -158,7 +158,7 @@ class DuplicateList(HouseList):
             css="num",
             phone=True,
         ),
-        Column("reasons", gettext_lazy("Why"), lambda p: cells.text(reasons(p))),
+        Column("reasons", gettext_lazy("Why"), lambda p: cells.text(reasons(p.reasons))),
         Column("exact", gettext_lazy("Exact"), lambda p: cells.yes_no(p.exact), roomy=True),
         Column("state", gettext_lazy("State"), _state),
         Column("found", gettext_lazy("Found"), lambda p: cells.moment(p.created_at), roomy=True),

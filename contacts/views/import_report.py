@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from contacts.models import Company, Contact, ImportJob, ImportRowError
 from contacts.services.import_checks import Cells
+from contacts.views.duplicates import reasons
 from contacts.views.import_words import grouped
 from crmcem.lib.errors import FieldError
 from crmcem.lib.keyset import Order, keyset_page
@@ -77,14 +78,20 @@ def left_out_of(job: ImportJob, count: int) -> dict[str, Any]:
 
 
 def _alike(job: ImportJob, user: Any) -> list[dict[str, Any]]:
-    """The rows that would make a record though one that looks like it is there."""
+    """The rows that would make a record though one that looks like it is there, the surest first."""
     entity, model = ("company", Company) if job.object == "companies" else ("contact", Contact)
     rows = job.report.get("alike", {}).get("rows", [])
     if not rows:
         return []
     found: dict[int, Any] = model.objects.visible_to(user).in_bulk([row["record"] for row in rows])
     return [
-        row | {"found": found[row["record"]], "url": reverse(f"contacts:{entity}", args=[row["record"]])}
+        row
+        | {
+            "found": found[row["record"]],
+            "url": reverse(f"contacts:{entity}", args=[row["record"]]),
+            "percent": round(row["score"] * 100) if "score" in row else None,
+            "why": reasons(row.get("reasons", [])),
+        }
         for row in rows
         if row["record"] in found
     ]

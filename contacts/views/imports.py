@@ -18,6 +18,7 @@ from contacts.importing.report import error_lines
 from contacts.models import ImportJob, ImportKept, ImportRowError
 from contacts.selectors.import_alike import alike_of
 from contacts.services.imports import ENDED, import_cancel, import_create, import_undo
+from contacts.views.duplicates import reasons
 from contacts.views.import_mapping import MappingPage
 from contacts.views.import_report import left_out_of, lines_of
 from contacts.views.import_words import MODES, kept_rows, progress, sentences, status_tag, undo_words
@@ -195,6 +196,8 @@ class ImportJobPage(JobView):
             context["undo_words"] = undo_words(job)
         if job.status == ImportJob.Status.DONE and job.created:
             context["alike"] = alike_of(job, self.request.user)
+            for pair in context["alike"]["pairs"]:
+                pair["why"] = reasons(pair["reasons"])
         if job.kept:
             context |= self.kept(job)
         elif job.failed:

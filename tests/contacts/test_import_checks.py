@@ -1,13 +1,12 @@
 """Before an import: mappings that are remembered, a dry run over all rows, cells mended in the browser."""
 
-import datetime as dt
 from typing import Any
 
 import pytest
 from django.urls import reverse
 
 from contacts import tasks
-from contacts.importing import alike, runner
+from contacts.importing import runner
 from contacts.importing.checking import check_chunk
 from contacts.importing.commit import LeaseLost
 from contacts.models import (
@@ -16,13 +15,11 @@ from contacts.models import (
     Contact,
     ContactPoint,
     CustomField,
-    DuplicatePair,
     ImportFix,
     ImportJob,
     ImportMapping,
     ImportRowError,
 )
-from contacts.services.duplicates import rekey
 from contacts.services.import_checks import import_check, import_mend
 from contacts.services.imports import import_cancel, import_create, import_sheet, import_start
 from crmcem.lib.actors import person
@@ -411,75 +408,3 @@ def test_a_new_field_has_the_type_that_its_values_have(cast: Any, web: Any) -> N
         )
     with pytest.raises(DomainError, match="Choose one of"):
         draft(text, cast.admin, mapping={"E-mail": "email"}, new_fields={"custom.x": "formula"})
-
-
-# --- look-alikes -----------------------------------------------------------------------------------------
-def test_what_looks_like_another_record_is_listed_for_those_who_see_both(cast: Any, web: Any) -> None:
-    run_import("email,first_name,last_name\nada@example.org,Ada,Lovelace\n", cast.rep)
-    job = run_import("email,first_name,last_name\nada@example.test,Ada,Lovelace\n", cast.rep)
-    old, new = Contact.objects.order_by("pk").values_list("pk", flat=True)
-    pair = {"entity": "contact", "left_id": old, "right_id": new, "score": 0.91}
-    DuplicatePair.objects.create(**pair)
-    DuplicatePair.objects.filter(left_id=old).update(created_at=dt.datetime.now(dt.UTC))
-    url = reverse("contacts:import-job", args=[job.pk])
-
-    page = web(cast.rep).get(url).content.decode()
-
-    assert "1 possible duplicate" in page
-    assert "91 %" in page
-    Contact.objects.filter(pk=old).update(owner=cast.rep2, team=cast.south)
-    assert "possible duplicate" not in web(cast.rep).get(url).content.decode()
-
-
-def test_a_dry_run_names_new_rows_that_look_like_records_one_may_see(
-    cast: Any, web: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runner, "CHUNK_ROWS", 2)
-    run_import("email,first_name,last_name\nada@example.org,Ada,Lovelace\n", cast.rep)
-    run_import("email,first_name,last_name\nhers@example.org,Grace,Hopper\n", cast.rep2)
-    ada = Contact.objects.get(email="ada@example.org")
-    rekey("contact", list(Contact.objects.values_list("pk", flat=True)))
-    text = (
-        "email,first_name,last_name\n"
-        "ada@example.org,Ada,King\n"  # is her
-        "other@example.net,Lovelace,Ada\n"
-        "ada+x@example.org,A,L\n"
-        "hopper@example.net,Grace,Hopper\n"  # looks like one that isn't to be seen
-        "new@example.net,Nobody,Else\n"
-    )
-
-    job = checked(draft(text, cast.rep), cast.rep)
-
-    assert job.report["alike"] == {
-        "rows": [
-            {"row": 2, "name": "Lovelace Ada", "record": ada.pk},
-            {"row": 3, "name": "A L", "record": ada.pk},
-        ],
-        "count": 2,
-    }
-    url = reverse("contacts:import-job", args=[job.pk])
-    page = web(cast.rep).get(url).content.decode()
-    assert "Rows that look like records that are there" in page
-    assert (
-        f'<td class="num">2</td><td>Lovelace Ada</td><td><a href="/contacts/{ada.pk}/">Ada Lovelace</a></td>'
-        in page
-    )
-    Contact.objects.filter(pk=ada.pk).update(owner=cast.rep2, team=cast.south)
-    assert "Rows that look like" not in web(cast.rep).get(url).content.decode()
-
-    monkeypatch.setattr(alike, "SHOWN", 1)
-    Contact.objects.filter(pk=ada.pk).update(owner=cast.rep, team=cast.north)
-    report = checked(job, cast.rep).report["alike"]
-    assert ([row["row"] for row in report["rows"]], report["count"]) == ([2], 2)
-    monkeypatch.setattr(alike, "LOOKED_AT", 1)
-    assert checked(job, cast.rep).report["alike"]["count"] == 1
-
-
-def test_a_dry_run_of_companies_names_look_alikes_too(cast: Any) -> None:
-    run_import("name,domain\nAnalytical Engines Ltd,engines.example\n", cast.rep, kind="companies")
-    rekey("company", list(Company.objects.values_list("pk", flat=True)))
-    job = checked(draft("name\nAnalytical Engines Inc.\nOther\n", cast.rep, kind="companies"), cast.rep)
-    assert job.report["alike"] == {
-        "rows": [{"row": 1, "name": "Analytical Engines Inc.", "record": Company.objects.get().pk}],
-        "count": 1,
-    }

@@ -175,7 +175,9 @@ def test_the_pages_the_file_and_the_api_show_it_to_those_who_see_the_import(
     assert sorted((e["row"], e["left_out"]) for e in found) == [(1, True)] * 4 + [(2, False)]
     report = b"".join(client.get(told["errors_url"]).streaming_content).decode("utf-8-sig").splitlines()
     assert len(report) == 3
-    assert report[1].startswith('C-1,c1@example.org;a@example.org;b@example.org,,1 Road,Rome,home,"other; 2 Road"')
+    assert report[1].startswith(
+        'C-1,c1@example.org;a@example.org;b@example.org,,1 Road,Rome,home,"other; 2 Road"'
+    )
     for action in ("", "row-errors/", "errors/"):
         assert api(cast.rep2).get(f"/api/v1/imports/{job.pk}/{action}").status_code == 404
     assert web(cast.rep2).get(url).status_code == 404
