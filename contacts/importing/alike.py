@@ -40,7 +40,9 @@ _NAME = {
 }
 # below the threshold of the queue these say enough to look twice before a new record is made
 _SURE = {"contact": "mail OR phone OR id OR name", "company": "phone OR id OR host OR name"}
-_POINTS = "(SELECT -t.row::bigint AS contact_id, t.kind, t.value FROM import_point t JOIN import_new n ON n.id = -t.row)"
+_POINTS = """
+(SELECT n.id AS contact_id, t.kind, t.value FROM import_new n JOIN import_point t ON t.row = -n.id)
+"""
 _FIND = """
 WITH keys AS MATERIALIZED (
     SELECT DISTINCT k.kind, k.record_id,
@@ -92,7 +94,8 @@ def alike_in(cursor: Any, job: ImportJob) -> dict[str, Any]:
     named = {f"v{index}": value for index, value in enumerate(values)}
     condition = visible % tuple(f"%({name})s" for name in named) if named else visible
     table = model._meta.db_table
-    both = f"(SELECT {_COLUMNS[entity]} FROM {table} UNION ALL SELECT {_COLUMNS[entity]} FROM import_new)"
+    columns = _COLUMNS[entity]
+    both = f"(SELECT {columns} FROM {table} UNION ALL SELECT {columns} FROM import_new)"  # noqa: S608 - names of ours
     statement = _FIND.format(
         keys=keys_of(entity, "import_new", _POINTS),
         score=score_of(entity, both),

@@ -50,8 +50,8 @@ WITH new AS MATERIALIZED (
         SELECT 1 FROM import_wanted w
         WHERE w.entity = 'address' AND w.contact_id = a.contact_id AND {_SAME_PLACE})
 )
-SELECT r.row, r.place, r.field, r.entity, r.contact_id, r.fresh, o.id AS part_id, r.as_kind AS kind, r.lines, r.postal_code,
-       r.city, r.region, r.country, r.network, r.handle, r.url, r.body
+SELECT r.row, r.place, r.field, r.entity, r.contact_id, r.fresh, o.id AS part_id, r.as_kind AS kind, r.lines,
+       r.postal_code, r.city, r.region, r.country, r.network, r.handle, r.url, r.body
 FROM ranked r LEFT JOIN left_over o ON o.contact_id = r.contact_id AND o.kind = r.as_kind AND o.n = r.n
 UNION ALL
 SELECT w.row, w.place, w.field, w.entity, w.contact_id, w.fresh, NULL, w.kind, w.lines, w.postal_code,
@@ -174,8 +174,8 @@ def plan_parts(cursor: Any, chunk: Chunk) -> tuple[int, list[RowError]]:
     """
     cursor.execute(
         """CREATE TEMP TABLE import_part (
-            row integer, place integer, field text, entity text, kind text, lines text, postal_code text, city text, region text,
-            country text, network text, handle text, url text, body text
+            row integer, place integer, field text, entity text, kind text, lines text, postal_code text, city text,
+            region text, country text, network text, handle text, url text, body text
         ) ON COMMIT DROP"""
     )
     chunk.parts.seek(0)

@@ -17,8 +17,9 @@ class ImportJob(models.Model):
     where the one that was sent is no CSV: ``sheet`` of a spreadsheet, one of ``sheets``. ``separator`` parts several
     values in a cell; without it any of the usual signs does. Without ``make_companies`` an unknown one is an error.
     ``new_fields`` says of which type a custom field is made that the mapping names. ``report`` is what a dry run found:
-    ``{rows, create, update, skip, failed, left_out, alike}``, or ``{error}``; ``checks`` counts the dry runs that were begun, so
-    that a worker that is still at an earlier one knows it. ``mapped_like`` names the import whose mapping was taken.
+    ``{rows, create, update, skip, failed, left_out, alike}``, or ``{error}``; ``checks`` counts the dry runs that were
+    begun, so that a worker that is still at an earlier one knows it. ``mapped_like`` names the import whose mapping was
+    taken.
     ``left_out`` counts the parts that did not fit on the record of a row that came in.
     """
 

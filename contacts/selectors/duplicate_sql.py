@@ -2,8 +2,9 @@
 where they lie.
 
 ``KEYS`` give ``(kind, value, record_id)`` for the records ``%(ids)s``. ``SCORE`` compare the pairs of ``cand``
-(``left_id, right_id, kinds``). ``keys_of`` and ``score_of`` do the same for rows that are no records yet. Two records are only compared where they share a key, and a key that more than
-``HITS`` records share says nothing (a switchboard's number, a very common name): it is passed over.
+(``left_id, right_id, kinds``). ``keys_of`` and ``score_of`` do the same for rows that are no records yet. Two records
+are only compared where they share a key, and a key that more than ``HITS`` records share says nothing (a switchboard's
+number, a very common name): it is passed over.
 """
 
 # ruff: noqa: S608 - statements are built from constants of this module; values are parameters

@@ -47,8 +47,8 @@ def import_create(
 ) -> ImportJob:
     """Take a file in: look at its shape, guess or check the mapping, and start the import if asked to.
 
-    ``kind`` is ``contacts`` or ``companies``; ``sheet`` names one of a spreadsheet's (else the first with rows). A draft
-    may map columns to fields that the actor may not write (a note), so that they are seen; what starts, or is
+    ``kind`` is ``contacts`` or ``companies``; ``sheet`` names one of a spreadsheet's (else the first with rows). A
+    draft may map columns to fields that the actor may not write (a note), so that they are seen; what starts, or is
     ``ready`` to, may not. Raises DomainError that says what to mend in the file or the mapping, and NotAllowed that
     names the column; then nothing is kept.
     """
@@ -273,8 +273,8 @@ def _may_map(kind: str, mapping: dict[str, str], actor: Actor) -> None:
         found = target(kind, key) if key else None
         if found is not None and found.needs and not can(actor, found.needs):
             detail = _(
-                "The column “%(column)s” is mapped to “%(field)s”, which needs the permission %(scope)s. Ask for it, or "
-                "leave the column out (map it to an empty text)."
+                "The column “%(column)s” is mapped to “%(field)s”, which needs the permission %(scope)s. Ask for it, "
+                "or leave the column out (map it to an empty text)."
             ) % {"column": column, "field": found.label, "scope": found.needs}
             raise NotAllowed(found.needs, detail)
 
