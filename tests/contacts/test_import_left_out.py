@@ -176,7 +176,7 @@ def test_the_pages_the_file_and_the_api_show_it_to_those_who_see_the_import(
     report = b"".join(client.get(told["errors_url"]).streaming_content).decode("utf-8-sig").splitlines()
     assert len(report) == 3
     assert report[1].startswith(
-        'C-1,c1@example.org;a@example.org;b@example.org,,1 Road,Rome,home,"other; 2 Road"'
+        "C-1,c1@example.org;a@example.org;b@example.org,,1 Road,Rome,home,other; 2 Road,"
     )
     for action in ("", "row-errors/", "errors/"):
         assert api(cast.rep2).get(f"/api/v1/imports/{job.pk}/{action}").status_code == 404
