@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("contacts", "0034_pulse_add")]
+    dependencies = [("contacts", "0035_pulse_step")]
 
     operations = [
         migrations.AddField(
