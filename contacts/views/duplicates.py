@@ -59,7 +59,8 @@ def reasons(found: Sequence[Mapping[str, Any]]) -> str:
     """ "same phone, similar name (82 %)" """
     said = []
     for each in found:
-        words = str(REASONS.get(each.get("code"), each.get("code")))
+        code = str(each["code"])
+        words = str(REASONS.get(code, code))
         said.append(f"{words} ({each['percent']} %)" if "percent" in each else words)
     return ", ".join(said)
 
