@@ -12,16 +12,17 @@ from . import companies_sql, contacts_sql, parts_sql
 from .alike import alike_in
 from .cleaning import Chunk, RowError
 from .commit import LEASE_SECONDS, LeaseLost, differing, match
-from .room import plan_points
+from .points import plan_points
 from .staging import by_hash, prepare, save_errors, stage
 
-# What the plan alone doesn't tell: a company that would be made first, and addresses beside the primary one
+# What the plan alone doesn't tell: a company that would be made first, and addresses or domains beside the primary one
 _BESIDE = """
 SELECT count(*) FROM import_plan p WHERE NOT EXISTS (SELECT 1 FROM import_changed c WHERE c.id = p.id) AND (
-    EXISTS (SELECT 1 FROM import_match m JOIN import_company k ON k.key = m.company_key
-            WHERE m.row = p.row AND k.company_id IS NULL)
-    OR EXISTS (SELECT 1 FROM import_more t WHERE t.row = p.row))
+    EXISTS (SELECT 1 FROM import_more t WHERE t.row = p.row){company})
 """
+_COMPANY = """
+    OR EXISTS (SELECT 1 FROM import_match m JOIN import_company k ON k.key = m.company_key
+               WHERE m.row = p.row AND k.company_id IS NULL)"""
 
 
 def check_chunk(job: ImportJob, chunk: Chunk) -> None:
@@ -78,13 +79,12 @@ def _judged(
             cursor.execute(sql.PLAN, {"user": job.owner_id, "team": job.owner.team_id})
         table = "contacts_contact" if contacts else "contacts_company"
         updated = differing(cursor, table, sql.FIELDS)
-        full: list[RowError] = []
-        if contacts:
-            full += plan_points(cursor, chunk)
-            cursor.execute(_BESIDE)
+        full = plan_points(cursor, job, chunk)
+        if contacts or chunk.points:
+            cursor.execute(_BESIDE.format(company=_COMPANY if contacts else ""))
             updated += cursor.fetchone()[0]
-        if contacts and chunk.has_parts:
-            only, none_left = parts_sql.plan_parts(cursor, chunk)
+        if chunk.has_parts:
+            only, none_left = parts_sql.plan_parts(cursor, job, chunk)
             updated, full = updated + only, full + none_left
         transaction.set_rollback(True)
     return created, updated, refused, full, alike

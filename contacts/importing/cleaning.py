@@ -19,10 +19,11 @@ from contacts.models import Company, Contact, ImportJob
 from crmcem.lib.cleaning import Bad
 
 from . import parts
-from .fields import BETWEEN, MAX_VALUES, bare, cleaner_for, split_name, target
+from .fields import bare, cleaner_for, split_name, target
 from .plain import LOOKS, Look
 from .reading import Row
 from .seen import Hashes
+from .several import MAX_VALUES, signs
 
 CONTACT_COLUMNS = (
     "external_id",
@@ -98,9 +99,9 @@ class Chunk:
     count: int = 0
     size: int = 0
     companies: dict[tuple[str | None, ...], int] = field(default_factory=dict)
-    #: further addresses and numbers: (row, kind, value)
+    #: further addresses, numbers and domains: (row, kind, value)
     points: list[tuple[int, str, str]] = field(default_factory=list)
-    #: the parts of people as lines for COPY (``parts.COLUMNS``)
+    #: the parts of the records as lines for COPY (``parts.COLUMNS``)
     parts: io.StringIO = field(default_factory=io.StringIO)
     errors: list[RowError] = field(default_factory=list)
     failed: set[int] = field(default_factory=set)
@@ -206,8 +207,7 @@ class Cleaner:
             elif found.part:
                 plan = self.parts
             clean = cleaner_for(found, country, job.separator)
-            between = BETWEEN.get(key, "") if self.kind == "contacts" else ""
-            plan.append(_Column(index, key, clean, LOOKS.get(key), between and (job.separator or between)))
+            plan.append(_Column(index, key, clean, LOOKS.get(key), signs(self.kind, key, job.separator)))
         filled = self._filled()
         #: the columns that are staged
         self.names = tuple(name for name in COLUMNS[self.kind] if name in filled)
@@ -318,7 +318,7 @@ class Cleaner:
 
     def _check_row(self, row: Row, values: Mapping[str, Any], faults: _Faults) -> None:
         keys = [(name, values[name]) for name in self.keys if values.get(name)]
-        keys += [point for point in faults.points.get(row.number, ()) if point[0] == "email"]
+        keys += [point for point in faults.points.get(row.number, ()) if point[0] in self.keys]
         if not keys:
             more = ("phone", "first_name", "last_name") if self.kind == "contacts" else ("name",)
             if not any(values.get(name) for name in more):

@@ -14,7 +14,7 @@ from crmcem.lib.actors import Actor, acting
 
 from . import companies_sql, contacts_sql, parts_sql
 from .cleaning import Chunk, RowError
-from .room import plan_points
+from .points import plan_points, write_points
 from .staging import by_hash, by_index, prepare, save_errors, stage, stage_points, visible_where
 
 log = structlog.get_logger(__name__)
@@ -91,20 +91,17 @@ def _commit(job: ImportJob, chunk: Chunk) -> Outcome:
 def match(cursor: Any, job: ImportJob, chunk: Chunk) -> list[RowError]:
     """``import_match``: each row's existing record, or the problem; answers the rows that can't come in."""
     contacts = job.object == "contacts"
+    sql: Any = contacts_sql if contacts else companies_sql
     if contacts:
         companies_sql.stage_companies(cursor, chunk, job.owner)
-        stage_points(cursor, chunk)
+    stage_points(cursor, chunk)
     visible, params = visible_where(Contact if contacts else Company, job.owner)
     # Both templates name the condition as often as they hold it; its parameters go in by position
     named: dict[str, Any] = {f"v{index}": value for index, value in enumerate(params)}
     condition = visible % tuple(f"%(v{index})s" for index in range(len(params)))
-    if contacts:
-        sql = contacts_sql.match_sql(condition, more=bool(chunk.points))
-    else:
-        sql = companies_sql.MATCH.format(visible=condition)
     named |= {"mode": job.mode, "make_companies": job.make_companies}
     with by_index(cursor):
-        cursor.execute(sql, named)
+        cursor.execute(sql.match_sql(condition, more=bool(chunk.points)), named)
     cursor.execute("ANALYZE import_match")
     cursor.execute("SELECT row, problem FROM import_match WHERE problem IS NOT NULL ORDER BY row")
     return [_refusal(row, problem, chunk) for row, problem in cursor.fetchall()]
@@ -157,14 +154,11 @@ def _write(cursor: Any, job: ImportJob, chunk: Chunk) -> tuple[int, int, list[Ro
             cursor.execute(statement)
     if created or updated:
         cursor.execute(sql.ACTIVITIES, {"job": job.pk})
-    full = plan_points(cursor, chunk) if contacts else []
-    if contacts and chunk.has_parts:
+    full = plan_points(cursor, job, chunk)
+    if chunk.has_parts:
         only, none_left = parts_sql.write_parts(cursor, job, chunk)
         updated, full = updated + only, full + none_left
-    if contacts and chunk.points:
-        cursor.execute(contacts_sql.MORE_POINTS, {"job": job.pk})
-        updated += cursor.fetchone()[0]
-    return created, updated, full
+    return created, updated + write_points(cursor, job, chunk), full
 
 
 def differing(cursor: Any, table: str, fields: tuple[str, ...]) -> int:

@@ -94,15 +94,18 @@ def make_companies(cursor: Any, chunk: Chunk, user: Any, job_id: int) -> None:
 
 
 # --- files of companies ----------------------------------------------------------------------------
+# ``{more_…}`` is for rows that name several domains.
 MATCH = """
 CREATE TEMP TABLE import_match ON COMMIT DROP AS
 WITH found AS (
     SELECT s.row, s.external_id, x.id AS by_id, d.company_id AS by_domain,
-           CASE WHEN x.id IS NULL AND d.company_id IS NULL THEN n.id END AS by_name,
-           x.id IS NULL AND d.company_id IS NULL AND n.many AS many
+           {more_first} AS first_more, {more_last} AS last_more,
+           CASE WHEN x.id IS NULL AND d.company_id IS NULL AND {more_first} IS NULL THEN n.id END AS by_name,
+           x.id IS NULL AND d.company_id IS NULL AND {more_first} IS NULL AND n.many AS many
     FROM import_stage s
     LEFT JOIN contacts_company x ON x.external_id = s.external_id
     LEFT JOIN contacts_companydomain d ON d.domain = s.domain
+    {more_join}
     LEFT JOIN LATERAL (
         SELECT min(contacts_company.id) AS id, count(*) > 1 AS many FROM contacts_company
         WHERE contacts_company.name = s.name AND {visible}
@@ -110,12 +113,13 @@ WITH found AS (
           AND (s.domain IS NULL OR contacts_company.domain IS NULL)
     ) n ON x.id IS NULL AND d.company_id IS NULL
 ), ranked AS (
-    SELECT f.*, coalesce(by_id, by_domain, by_name) AS found,
-           row_number() OVER (PARTITION BY coalesce(by_id, by_domain, by_name) ORDER BY row) AS place
+    SELECT f.*, coalesce(by_id, by_domain, first_more, by_name) AS found,
+           first_more <> last_more OR first_more <> coalesce(by_id, by_domain) AS clash,
+           row_number() OVER (PARTITION BY coalesce(by_id, by_domain, first_more, by_name) ORDER BY row) AS place
     FROM found f
 )
 SELECT r.row, r.found, CASE
-    WHEN r.by_id <> r.by_domain THEN 'domain_taken'
+    WHEN r.by_id <> r.by_domain OR r.clash THEN 'domain_taken'
     WHEN r.found IS NOT NULL AND contacts_company.id IS NULL
         THEN CASE WHEN r.by_id IS NULL THEN 'domain_taken' ELSE 'external_id_taken' END
     WHEN r.by_id IS NULL AND r.external_id IS NOT NULL AND contacts_company.external_id IS NOT NULL
@@ -128,6 +132,22 @@ END AS problem
 FROM ranked r
 LEFT JOIN contacts_company ON contacts_company.id = r.found AND {visible}
 """
+_NONE = {"more_first": "NULL::bigint", "more_last": "NULL::bigint", "more_join": ""}
+_MORE = {
+    "more_first": "o.first",
+    "more_last": "o.last",
+    "more_join": """LEFT JOIN LATERAL (
+        SELECT min(e.company_id) AS first, max(e.company_id) AS last
+        FROM import_point t JOIN contacts_companydomain e ON e.domain = t.value WHERE t.row = s.row
+    ) o ON true""",
+}
+
+
+def match_sql(visible: str, *, more: bool) -> str:
+    """``MATCH`` for a chunk; ``visible`` is a condition on the company, ``more``: some rows name several domains."""
+    return MATCH.format(visible=visible, **(_MORE if more else _NONE))
+
+
 PLAN = """
 CREATE TEMP TABLE import_plan ON COMMIT DROP AS
 SELECT s.row, m.found,
@@ -168,6 +188,42 @@ FROM import_plan p WHERE p.found IS NULL
 UNION ALL
 SELECT 'company.updated', p.id, 'import', %(job)s, jsonb_build_object('changes', p.changes)
 FROM import_changed p
+"""
+# Further domains that a company hasn't, numbered behind those that it will have when its own column is written: before
+# that (in a dry run) and after it the answer is the same.
+PLAN_POINTS = """
+INSERT INTO import_more (row, record_id, kind, value, n)
+SELECT t.row, p.id, t.kind, t.value, held.n + row_number() OVER (PARTITION BY p.id ORDER BY t.value)
+FROM import_plan p JOIN import_point t ON t.row = p.row
+CROSS JOIN LATERAL (
+    SELECT count(*) AS n, coalesce(bool_or(h.domain = t.value), false) AS known FROM (
+        SELECT o.domain FROM contacts_companydomain o
+        WHERE o.company_id = p.id AND NOT (o.is_primary AND o.domain IS DISTINCT FROM p.domain)
+        UNION SELECT p.domain WHERE p.domain IS NOT NULL
+    ) h OFFSET 0
+) held
+WHERE NOT held.known
+"""
+# What is added to companies that existed is noted, so that it can be taken back, and said.
+MORE_POINTS = """
+WITH made AS (
+    INSERT INTO contacts_companydomain (company_id, domain, is_primary, created_at, updated_at, version)
+    SELECT record_id, value, false, now(), now(), 1 FROM import_more ORDER BY record_id, value
+    RETURNING id, company_id
+), added AS (
+    SELECT m.id, m.company_id FROM made m JOIN import_plan p ON p.id = m.company_id AND p.found IS NOT NULL
+), said AS (
+    SELECT DISTINCT a.company_id FROM added a
+    WHERE NOT EXISTS (SELECT 1 FROM import_changed c WHERE c.id = a.company_id)
+), noted AS (
+    INSERT INTO contacts_importpart (job_id, company_id, entity, part_id, made, counted)
+    SELECT %(job)s, a.company_id, 'domain', a.id, true, EXISTS (SELECT 1 FROM said s WHERE s.company_id = a.company_id)
+    FROM added a ORDER BY a.id
+), told AS (
+    INSERT INTO contacts_activity (kind, company_id, actor_kind, actor_id, payload)
+    SELECT 'company.updated', company_id, 'import', %(job)s, '{"fields": ["domains"]}' FROM said
+)
+SELECT count(*) FROM said
 """
 #: for companies that contacts brought in
 NAMED_ACTIVITIES = """

@@ -168,9 +168,8 @@ WHERE p.found IS NULL AND v.value IS NOT NULL
 # Further addresses and numbers that a contact hasn't, numbered behind those that it will have when its own columns are
 # written: before that (in a dry run) and after it the answer is the same.
 PLAN_POINTS = """
-INSERT INTO import_more (row, contact_id, fresh, kind, value, n)
-SELECT t.row, p.id, p.found IS NULL, t.kind, t.value, held.n + row_number() OVER (
-    PARTITION BY p.id ORDER BY t.kind, t.value)
+INSERT INTO import_more (row, record_id, kind, value, n)
+SELECT t.row, p.id, t.kind, t.value, held.n + row_number() OVER (PARTITION BY p.id ORDER BY t.kind, t.value)
 FROM import_plan p JOIN import_point t ON t.row = p.row
 CROSS JOIN LATERAL (
     SELECT count(*) AS n, coalesce(bool_or(h.kind = t.kind AND h.value = t.value), false) AS known FROM (
@@ -188,7 +187,7 @@ WHERE NOT held.known
 MORE_POINTS = """
 WITH made AS (
     INSERT INTO contacts_contactpoint (contact_id, kind, value, is_primary, created_at)
-    SELECT contact_id, kind, value, false, now() FROM import_more ORDER BY contact_id, kind, value
+    SELECT record_id, kind, value, false, now() FROM import_more ORDER BY record_id, kind, value
     RETURNING id, contact_id
 ), noted AS (
     INSERT INTO contacts_importpoint (job_id, contact_id, point_id)

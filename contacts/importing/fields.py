@@ -32,7 +32,7 @@ class Target:
     """A field that a column can be mapped to. ``words`` are header names that mean it, folded (see ``fold``).
 
     ``many``: it holds several values, and its cleaner takes a list of them too. ``part``: it becomes a row of its own
-    beside the contact (an address, a profile, a note), see ``parts``.
+    beside the record (an address, a profile, a note), see ``parts``.
     """
 
     key: str
@@ -42,11 +42,6 @@ class Target:
     needs: str = ""
     many: bool = False
     part: bool = False
-
-
-#: the signs between several addresses or numbers of one contact, where nobody has chosen one
-BETWEEN = {"email": ";,|", "phone": ";|"}
-MAX_VALUES = 20
 
 
 def cleaner_for(found: Target, country: str, separator: str = "") -> Cleaner:
@@ -228,7 +223,7 @@ def _network(network: str, name: str) -> Target:
     )
 
 
-#: what becomes rows of their own beside a contact
+#: what becomes rows of their own beside a contact or company
 PART_TARGETS = (
     _part(
         "street",
@@ -299,7 +294,7 @@ COMPANY_TARGETS = (
         "companyname company organisation organization account accountname firma firmenname unternehmen",
         _company("name"),
     ),
-    _t("domain", gettext_lazy("Domain"), "companydomain maildomain firmendomain", _company("domain")),
+    _t("domain", gettext_lazy("Domain"), "domains companydomain maildomain firmendomain", _company("domain")),
     _t(
         "industry",
         gettext_lazy("Industry"),
@@ -334,7 +329,7 @@ COMPANY_TARGETS = (
 )
 TARGETS: dict[str, tuple[Target, ...]] = {
     "contacts": (*CONTACT_TARGETS, *PART_TARGETS),
-    "companies": COMPANY_TARGETS,
+    "companies": (*COMPANY_TARGETS, *PART_TARGETS),
 }
 
 

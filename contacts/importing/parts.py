@@ -1,4 +1,4 @@
-"""The parts of a person in a row: addresses, web addresses and profiles, notes.
+"""The parts of a person or company in a row: addresses, web addresses and profiles, notes.
 
 Each value meets the cleaner that form and API use. What a row holds of them is staged beside the rows, as lines of
 ``COLUMNS``: only chunks that have any are looked at again (``parts_sql``).

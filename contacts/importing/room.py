@@ -1,19 +1,17 @@
 """Parts that have no room on their record: left out, and said, row by row; the rest of the row comes in."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from django.utils.translation import gettext as _
 
 from contacts.services.parts import MOST
 
-from . import contacts_sql
 from .cleaning import Chunk, RowError
 from .mapping import shown
-from .staging import by_index
 
 CODE = "no_room"
-_FULL = "DELETE FROM import_more WHERE n > %(most)s RETURNING row, kind, value"
+#: so many of a kind a record holds, as by hand
+FULL = MOST
 
 
 def left_out(found: Iterable[tuple[int, str, str]], chunk: Chunk) -> list[RowError]:
@@ -26,13 +24,3 @@ def left_out(found: Iterable[tuple[int, str, str]], chunk: Chunk) -> list[RowErr
         ) % {"value": shown(value), "most": MOST}
         errors.append(RowError(row, field, CODE, detail, chunk.cells(row), left_out=True))
     return errors
-
-
-def plan_points(cursor: Any, chunk: Chunk) -> list[RowError]:
-    """``import_more``: the further addresses and numbers that will be added. Answers those that have no room."""
-    if not chunk.points:
-        return []
-    with by_index(cursor):
-        cursor.execute(contacts_sql.PLAN_POINTS)
-    cursor.execute(_FULL, {"most": MOST})
-    return left_out(cursor.fetchall(), chunk)

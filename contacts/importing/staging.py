@@ -81,13 +81,14 @@ def stage(cursor: Any, kind: str, chunk: Chunk) -> None:
 
 
 def stage_points(cursor: Any, chunk: Chunk) -> None:
-    """``import_point``: the further addresses and numbers of the chunk's rows; ``import_more``: those to be added."""
+    """``import_point``: the further addresses, numbers and domains of the chunk's rows; ``import_more``: those to be
+    added."""
     cursor.execute(
         f"""CREATE TEMP TABLE import_point (
             row integer, kind varchar(12), value {_TEXT}, PRIMARY KEY (row, kind, value)
         ) ON COMMIT DROP;
         CREATE TEMP TABLE import_more (
-            row integer, contact_id bigint, fresh boolean, kind varchar(12), value {_TEXT}, n integer
+            row integer, record_id bigint, kind varchar(12), value {_TEXT}, n integer
         ) ON COMMIT DROP"""
     )
     if chunk.points:

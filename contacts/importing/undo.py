@@ -12,7 +12,7 @@ import orjson
 from django.db import connection
 from django.utils import timezone
 
-from contacts.models import Company, Contact, ImportJob
+from contacts.models import Company, Contact, ImportJob, Interaction
 from contacts.services.merge_forget import merges_forget
 from crmcem.lib.actors import Actor, acting
 
@@ -255,16 +255,16 @@ def undo_batch(job: ImportJob) -> bool:
             return False
         side = SIDES[place["side"]]
         if place.get("part") is not None:
-            visible = _visible(SIDES[0], person)
-            deleted, restored, kept = 0, *parts_back(cursor, job, place, visible)
+            own = next(each for each in SIDES if each.objects == job.object)
+            deleted, restored, kept = 0, *parts_back(cursor, job, place, _visible(own, person))
         elif place.get("point") is not None:
             deleted, restored, kept = 0, *_take_points_back(cursor, job, place)
         else:
             deleted, restored, kept = _take_back(cursor, job, side, place)
-        if side.objects != job.object:
-            deleted = restored = (
-                0  # companies that came along with contacts were not counted when they were made
-            )
+            if (
+                side.objects != job.object
+            ):  # companies that came along with contacts were not counted when made
+                deleted = restored = 0
         cursor.execute(
             """UPDATE contacts_importjob SET undo = %s, undone_created = undone_created + %s,
                 undone_updated = undone_updated + %s, kept = kept + %s,
@@ -348,4 +348,6 @@ def _delete(cursor: Any, job: ImportJob, side: Side, ids: list[int]) -> None:
     said = {"kind": "user", "actor": job.undone_by_id or job.owner_id, "ids": ids}
     cursor.execute(_SAY_GONE.format(entity=side.entity, table=side.table), said)
     merges_forget(entity=side.entity, ids=ids)
+    if side.model is Company:  # its notes would stay behind: those of a contact go with it
+        Interaction.objects.filter(company_id__in=ids, contact=None).delete()
     side.model.objects.filter(pk__in=ids).delete()

@@ -209,14 +209,15 @@ class ImportPoint(models.Model):
 
 
 class ImportPart(models.Model):
-    """An address, profile or note that an import added to (``made``) or changed at a contact that existed.
+    """An address, profile, note or domain that an import added to (``made``) or changed at a record that existed.
 
-    The audit has what it was before, but not whose part it is. ``counted``: the contact counted as updated by its parts
-    alone. Bare ids: both rows may be gone by then.
+    The audit has what it was before, but not whose part it is: a contact's, or a company's where the file is one of
+    companies. ``counted``: the record counted as updated by its parts alone. Bare ids: both rows may be gone by then.
     """
 
     job = models.ForeignKey(ImportJob, models.CASCADE, related_name="+", db_index=False)
-    contact_id = models.BigIntegerField()
+    contact_id = models.BigIntegerField(null=True)
+    company_id = models.BigIntegerField(null=True)
     entity = models.CharField(max_length=8)
     part_id = models.BigIntegerField()
     made = models.BooleanField()
@@ -226,10 +227,17 @@ class ImportPart(models.Model):
         ordering = ["id"]
         verbose_name = _("part added or changed by an import")
         verbose_name_plural = _("parts added or changed by imports")
-        indexes = [models.Index(fields=["job", "contact_id"], name="importpart_job")]
+        indexes = [
+            models.Index(fields=["job", "contact_id"], name="importpart_job"),
+            models.Index(
+                fields=["job", "company_id"],
+                name="importpart_company",
+                condition=models.Q(company_id__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.contact_id}: {self.entity} {self.part_id}"
+        return f"{self.contact_id or self.company_id}: {self.entity} {self.part_id}"
 
 
 class ImportKept(models.Model):

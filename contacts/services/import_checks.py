@@ -6,8 +6,9 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from contacts.importing.fields import BETWEEN, bare, cleaner_for, target
+from contacts.importing.fields import bare, cleaner_for, target
 from contacts.importing.runner import RUN
+from contacts.importing.several import signs
 from contacts.models import ImportFix, ImportJob, ImportRowError
 from contacts.services.imports import import_settings, only_draft
 from crmcem.lib.actors import Actor
@@ -85,7 +86,7 @@ def _fault(job: ImportJob, refused: bool, column: int, value: str) -> tuple[str,
         return "characters", _("This text is too long, or holds signs that are no text.")
     key = job.mapping.get(job.columns[column]) or ""
     found = target(job.object, key, job.new_fields.get(key, "text")) if key else None
-    several = key in BETWEEN and any(sign in value for sign in job.separator or BETWEEN[key])
+    several = any(sign in value for sign in signs(job.object, key, job.separator))
     if found is None or several or not value.strip():
         return None
     clean = cleaner_for(found, organisation().country, job.separator)

@@ -29,6 +29,7 @@ _EXEMPT = {
     "contacts_segmentdirty.contact_id": "a note for upkeep: triggers write one for the winner as it changes",
     "workspace_organisation.contact_budget_days": "a number of days, not a reference to a record",
     "contacts_importpart.contact_id": "whose part the import changed; undoing leaves a part that has moved since",
+    "contacts_importpart.company_id": "whose part the import changed; undoing leaves a part that has moved since",
     "contacts_importpoint.contact_id": "whom the import added it to; undoing asks the point itself whose it is now",
     "contacts_mergerecord.winner_id": "the redirect itself: further merges make a chain of them",
     "contacts_mergerecord.loser_id": "the redirect itself: further merges make a chain of them",

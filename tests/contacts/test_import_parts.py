@@ -331,10 +331,12 @@ def test_headings_in_english_and_german_are_known_and_own_fields_come_first() ->
     }
     mails = [["a@example.org"], ["b@example.org"]]
     assert mappings.guess("contacts", ["Adresse"], mails) == {"Adresse": "email"}
-    assert mappings.guess("companies", ["Name", "City", "Note"], []) == {
+    assert mappings.guess("companies", ["Name", "City", "Note", "Country", "Web"], []) == {
         "Name": "name",
-        "City": "",
-        "Note": "",
+        "City": "city",
+        "Note": "note",
+        "Country": "country",
+        "Web": "website",
     }
 
 
