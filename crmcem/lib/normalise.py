@@ -17,6 +17,11 @@ _PLAIN_EMAIL = re.compile(
     r"@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?!xn--)[a-z](?:[a-z0-9-]{0,61}[a-z0-9])"
 )
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+#: the country code was not written, or not as one: it is the workspace's
+_GUESSED = {
+    phonenumbers.CountryCodeSource.FROM_DEFAULT_COUNTRY,
+    phonenumbers.CountryCodeSource.FROM_NUMBER_WITHOUT_PLUS_SIGN,
+}
 _PHONE_NOISE = re.compile(r"[\s().\-/\u00a0\u2010-\u2015]+")
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}")
 
@@ -52,7 +57,11 @@ def are_plain_phones(values: Iterable[str]) -> bool:
 
 
 def normalise_phone(text: str, country: str = "US") -> str:
-    """E.164 (``+4930123456``). A number without ``+`` or ``00`` belongs to ``country``."""
+    """E.164 (``+4930123456``). A number without ``+`` or ``00`` belongs to ``country``, and must be one of it.
+
+    With its country code a number is taken as it is written, as long as it can be one: people know numbers that no
+    list has. Without it the country is a guess, and "030 1234" of Berlin is no number in the USA.
+    """
     value = _PHONE_NOISE.sub("", text.strip())
     if value.startswith("00"):
         value = "+" + value[2:]
@@ -67,10 +76,18 @@ def _parsed_phone(value: str, country: str) -> str:
     if len(value) > 40:
         raise ValueError(wrong)
     try:
-        number = phonenumbers.parse(value, country)
+        number = phonenumbers.parse(value, country, keep_raw_input=True)
     except phonenumbers.NumberParseException:
         raise ValueError(wrong) from None
-    if not phonenumbers.is_possible_number(number):
+    if number.country_code_source in _GUESSED and not phonenumbers.is_valid_number(number):
+        raise ValueError(
+            _(
+                "This is not a phone number of this workspace's country (%(country)s). Write it with its country code, "
+                "such as +49 30 123456."
+            )
+            % {"country": country}
+        )
+    if not _whole(number):
         raise ValueError(wrong)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
@@ -85,9 +102,16 @@ def is_normal(kind: str, value: str) -> bool:
     return bool(_E164.fullmatch(value)) and _can_exist(value)
 
 
+def _whole(number: phonenumbers.PhoneNumber) -> bool:
+    """Whether it has a length that numbers there have, with their area code: what is dialled from afar."""
+    return bool(
+        phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE
+    )
+
+
 def _can_exist(value: str, *, surely: bool = False) -> bool:
     """Whether it has a length that numbers there have; ``surely``: whether such numbers are given out."""
-    test = phonenumbers.is_valid_number if surely else phonenumbers.is_possible_number
+    test = phonenumbers.is_valid_number if surely else _whole
     try:
         return bool(test(phonenumbers.parse(value)))
     except phonenumbers.NumberParseException:
