@@ -123,8 +123,9 @@ class ImportRequest(StrictMixin, serializers.Serializer[Any]):
     ``postal_code``, ``city``, ``region``, ``country`` by code or name, ``address_kind``), ``more_addresses`` (one on
     each line: kind; street; postal code; city; region; country), ``profiles`` (web addresses and ``network: name``,
     between them a bar or a line break), a network in its own column (``profile_linkedin`` …), and ``note``
-    (``interactions:write``). A part that the record has is left alone; an address of the same kind takes what the row says. Further e-mail
-    addresses and numbers of a contact, and further domains of a company, stand in the cell of the first.
+    (``interactions:write``). A part that the record has is left alone; an address of the same kind takes what the row
+    says. Further e-mail addresses and numbers of a contact, and further domains of a company, stand in the cell of the
+    first.
 
     A column that is mapped, or guessed to be, a field that needs a permission which you lack (``note``,
     ``owner``) is a 403 that names it: nothing is left out unsaid. Map it to an empty text to leave it out.

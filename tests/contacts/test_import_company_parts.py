@@ -1,14 +1,12 @@
 """Addresses, profiles, notes and further domains of companies in files: once, checked, counted, taken back again."""
 
-import signal
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from contacts import tasks
-from contacts.importing import commit, runner
+from contacts.importing import runner
 from contacts.models import (
     Activity,
     Address,
@@ -28,9 +26,7 @@ from contacts.services.places import address_update, profile_update
 from crmcem.lib.actors import person
 from crmcem.lib.errors import NotAllowed
 from tests.contacts.imports import counts, csv_file, errors, run_import
-from tests.contacts.processes import Process
 from tests.contacts.test_import_checks import checked, draft
-from tests.contacts.test_import_faults import _dying, finish, lease
 
 HEAD = "external_id,name,domain,street,plz,stadt,land,adressart,weitere anschriften,profile,linkedin,notiz\n"
 ACME = (
@@ -371,64 +367,3 @@ def test_many_rows_cost_the_same_statements_as_few(cast: Any) -> None:
     assert cost(0, 2) == cost(100, 60)
     assert Address.objects.count() == Interaction.objects.count() == SocialProfile.objects.count() == 62
     assert CompanyDomain.objects.count() == 124
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(
-    ("module", "name", "turn", "after"),
-    [
-        (commit, "_write", 2, True),  # written, nothing committed
-        (commit, "write_points", 2, False),  # addresses are in, domains are not
-        (runner, "commit_chunk", 2, True),  # between two chunks
-    ],
-)
-def test_a_worker_killed_at_this_point_leaves_an_import_that_resumes_to_each_part_once(
-    cast: Any, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, turn: int, after: bool
-) -> None:
-    monkeypatch.setattr(runner, "CHUNK_ROWS", 2)
-    lease(monkeypatch, 1)
-    bring("external_id,name\nF-1,Old\nF-4,Old too\n", cast.rep)
-    before = state()
-    text = "external_id,name,domain,city,note,linkedin\n" + "".join(
-        f"F-{n},Firm {n},f{n}.example;f{n}.test,Rome,Note {n},p{n}\n" for n in range(6)
-    )
-    job = import_create(file=csv_file(text), kind="companies", actor=person(cast.rep))
-    install = _dying(module, name, turn, after)
-
-    def work() -> None:
-        install()
-        tasks.run_import(job.pk)
-
-    assert Process(work).wait() == -signal.SIGKILL
-    job.refresh_from_db()
-    assert (
-        Address.objects.count()
-        == Interaction.objects.count()
-        == SocialProfile.objects.count()
-        == job.next_row
-    )
-    finish(job)
-    assert counts(job) == (4, 2, 0, 0)
-    for n, company in enumerate(Company.objects.order_by("external_id")):
-        assert domains(company) == {f"f{n}.example": True, f"f{n}.test": False}
-        assert [len(places(company)), len(pages(company)), said(company)] == [1, 1, [f"Note {n}"]]
-
-    import_undo(job=job, actor=person(cast.rep))
-    install = _dying(runner, "undo_batch", 2, True)
-
-    def back() -> None:
-        install()
-        tasks.run_import(job.pk)
-
-    assert Process(back).wait() == -signal.SIGKILL
-    until_undone(job)
-    assert (job.undone_created, job.undone_updated, job.kept, state()) == (4, 2, 0, before)
-    assert not Interaction.objects.exists()
-
-
-def until_undone(job: ImportJob) -> None:
-    """What the next workers do when the lease of the killed one has run out."""
-    ImportJob.objects.filter(pk=job.pk).update(claimed_until=None)
-    while runner.run(job.pk) == "undoing":
-        pass
-    job.refresh_from_db()
