@@ -34,8 +34,7 @@ from contacts.models import (
 from contacts.quality import checks, checks_of
 from contacts.selectors.search import COMPANIES, PEOPLE, search_rows
 from contacts.selectors.tags import as_known
-from crmcem.lib.api.fields import parse_id
-from crmcem.workspace.filtering import RANGE, ChoicesFilter, HouseFilterSet, IdFilter
+from crmcem.workspace.filtering import RANGE, ChoicesFilter, HouseFilterSet, IdFilter, PersonFilter
 
 #: figures of Pulse that a list is filtered by
 FIGURES = (
@@ -81,7 +80,7 @@ class ContactFilter(CustomFilters, HouseFilterSet):
     person = ""
 
     search = django_filters.CharFilter(method="filter_search", label=_("Search"))
-    owner = IdFilter(label=_("Owner"))
+    owner = PersonFilter(label=_("Owner"))
     company = IdFilter(label=_("Company"))
     tag = django_filters.CharFilter(method="filter_tag", label=_("Tag"))
     lifecycle_stage = django_filters.ChoiceFilter(choices=Lifecycle.choices, label=_("Lifecycle stage"))
@@ -128,7 +127,7 @@ class CompanyFilter(CustomFilters, HouseFilterSet):
     entity = "company"
 
     search = django_filters.CharFilter(method="filter_search", label=_("Search"))
-    owner = IdFilter(label=_("Owner"))
+    owner = PersonFilter(label=_("Owner"))
     quality = Faulty("company")
     domain = django_filters.CharFilter(method="filter_domain", label=_("Domain"))
     parent = IdFilter(label=_("Parent company"))
@@ -194,16 +193,17 @@ class LifecycleFilter(HouseFilterSet):
 class RelationshipFilter(HouseFilterSet):
     """Relationships: ``contact`` on either side, ``related`` on the other."""
 
-    contact = django_filters.CharFilter(method="filter_contact", label=_("Contact"))
+    contact = IdFilter(method="filter_contact", label=_("Contact"))
     related = IdFilter(label=_("Related person"))
 
     class Meta(HouseFilterSet.Meta):
         model = Relationship
         fields = {"kind": ["exact"]}
 
-    def filter_contact(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
-        pk = parse_id(value)
-        return queryset.none() if pk is None else queryset.filter(Q(contact_id=pk) | Q(related_id=pk))
+    def filter_contact(self, queryset: QuerySet[Any], name: str, value: Any) -> QuerySet[Any]:
+        if value == "none":
+            return queryset.none()
+        return queryset.filter(Q(contact_id=value) | Q(related_id=value))
 
 
 class OnRecordFilter(HouseFilterSet):
@@ -211,11 +211,12 @@ class OnRecordFilter(HouseFilterSet):
 
     contact = IdFilter(label=_("Contact"))
     company = IdFilter(label=_("Company"))
-    deal = django_filters.CharFilter(method="filter_deal", label=_("Deal"))
+    deal = IdFilter(method="filter_deal", label=_("Deal"))
 
-    def filter_deal(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
-        pk = parse_id(value)
-        return queryset.none() if pk is None else queryset.filter(subject_type="deal", subject_id=pk)
+    def filter_deal(self, queryset: QuerySet[Any], name: str, value: Any) -> QuerySet[Any]:
+        if value == "none":
+            return queryset.exclude(subject_type="deal")
+        return queryset.filter(subject_type="deal", subject_id=value)
 
 
 class AttachmentFilter(OnRecordFilter):
@@ -225,7 +226,7 @@ class AttachmentFilter(OnRecordFilter):
 
 
 class FollowerFilter(OnRecordFilter):
-    user = IdFilter(label=_("Person"))
+    user = PersonFilter(label=_("Person"))
 
     class Meta(HouseFilterSet.Meta):
         model = Follower
@@ -286,7 +287,7 @@ class WorkFilter(HouseFilterSet):
 
 class InteractionFilter(WorkFilter):
     searched = ("subject", "body")
-    owner = IdFilter(label=_("Owner"))
+    owner = PersonFilter(label=_("Owner"))
 
     class Meta(HouseFilterSet.Meta):
         model = Interaction
@@ -301,7 +302,7 @@ class InteractionFilter(WorkFilter):
 
 class TaskFilter(WorkFilter):
     searched = ("title",)
-    assignee = IdFilter(field_name="owner", label=_("Assignee"))
+    assignee = PersonFilter(field_name="owner", label=_("Assignee"))
     overdue = django_filters.BooleanFilter(method="filter_overdue", label=_("Overdue"))
 
     class Meta(HouseFilterSet.Meta):
@@ -323,7 +324,7 @@ class TaskFilter(WorkFilter):
 class ImportFilter(HouseFilterSet):
     """Imports: what they bring in, where they stand, who started them."""
 
-    owner = IdFilter(label=_("Started by"))
+    owner = PersonFilter(label=_("Started by"))
     object = django_filters.ChoiceFilter(
         choices=ImportJob._meta.get_field("object").choices, label=_("Records")
     )
@@ -339,7 +340,7 @@ class SegmentFilter(HouseFilterSet):
     """Segments: their kind, whose they are, who shares them."""
 
     search = django_filters.CharFilter(method="filter_search", label=_("Search"))
-    owner = IdFilter(label=_("Owner"))
+    owner = PersonFilter(label=_("Owner"))
     kind = django_filters.ChoiceFilter(choices=Segment.Kind.choices, label=_("Kind"))
     sharing = django_filters.ChoiceFilter(choices=Segment.Sharing.choices, label=_("Visible to"))
 
@@ -382,7 +383,9 @@ class DuplicateFilter(HouseFilterSet):
         fields = {"score": RANGE, "created_at": RANGE}
 
     def filter_record(self, queryset: QuerySet[Any], name: str, value: Any) -> QuerySet[Any]:
-        return queryset.filter(Q(left_id=value) | Q(right_id=value)) if value is not None else queryset
+        if value == "none":
+            return queryset.none()
+        return queryset.filter(Q(left_id=value) | Q(right_id=value))
 
 
 class MergeFilter(HouseFilterSet):

@@ -268,7 +268,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["crmcem.lib.api.renderers.OrjsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["crmcem.lib.api.parsers.StrictJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "crmcem.lib.api.paging.KeysetPagination",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "crmcem.lib.api.schema.HouseSchema",
     "DEFAULT_THROTTLE_CLASSES": ["crmcem.workspace.api.throttling.ActorThrottle"],
     "DEFAULT_THROTTLE_RATES": {"actor": env.text("API_RATE", "6000/min")},
     "EXCEPTION_HANDLER": "crmcem.lib.api.problems.problem_handler",

@@ -17,7 +17,7 @@ from crmcem.lib.errors import DomainError
 from crmcem.lib.outages import was_cut_off
 from crmcem.lib.sqlfields import Fold
 from crmcem.lib.timeouts import statement_timeout
-from crmcem.workspace.filtering import RANGE, ChoicesFilter, HouseFilterSet, IdFilter
+from crmcem.workspace.filtering import RANGE, ChoicesFilter, HouseFilterSet, IdFilter, PersonFilter
 from feedback.models import Case, Invitation, Response, Survey
 from feedback.policies import DETRACTOR, PROMOTER
 
@@ -119,7 +119,7 @@ class ResponseFilter(SearchedFilterSet):
     survey = IdFilter(label=_("Survey"))
     contact = IdFilter(label=_("Contact"))
     invitation = IdFilter(label=_("Invitation"))
-    owner = IdFilter(label=_("Owner"))
+    owner = PersonFilter(label=_("Owner"))
     company = IdFilter(label=_("Company"))
     group = django_filters.ChoiceFilter(choices=GROUPS, method="filter_group", label=_("Group"))
     sentiment = django_filters.ChoiceFilter(field_name="sentiment_label", choices=MOODS, label=_("Mood"))
@@ -175,7 +175,7 @@ class CaseFilter(SearchedFilterSet):
     priority = django_filters.ChoiceFilter(choices=Case.Priority.choices, label=_("Priority"))
     priority__in = ChoicesFilter(field_name="priority", choices=Case.Priority.choices, label=_("Priority"))
     source = django_filters.ChoiceFilter(choices=Case.Source.choices, label=_("Source"))
-    owner = IdFilter(label=gettext_lazy("Owner"))
+    owner = PersonFilter(label=gettext_lazy("Owner"))
     contact = IdFilter(label=_("Contact"))
     company = IdFilter(field_name="contact__company", label=_("Company"))
     response = IdFilter(label=_("Answer"))

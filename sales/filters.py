@@ -1,6 +1,6 @@
 """One FilterSet for the web list, the board and the API list."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import django_filters as filters
 from django.db.models import Q, QuerySet
@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from contacts.conditions import contact_fields
 from contacts.custom.filtering import CustomFilters
-from contacts.models import Company, Follower
-from crmcem.workspace.filtering import HouseFilterSet
+from contacts.models import Follower
+from crmcem.workspace.filtering import RANGE, HouseFilterSet, IdFilter
 from crmcem.workspace.models import User
 from sales.deal_conditions import deal_fields
 from sales.models import Deal, DealContact, Pipeline, Stage
@@ -34,8 +34,8 @@ class DealFilter(CustomFilters, HouseFilterSet):
     stage = filters.ModelChoiceFilter(queryset=Stage.objects.all(), label=_("Stage"))
     status = filters.ChoiceFilter(choices=Deal.Status.choices, label=_("Status"))
     owner = filters.ModelChoiceFilter(queryset=User.objects.all(), label=_("Owner"))
-    company = filters.ModelChoiceFilter(queryset=Company.objects.all(), label=_("Company"))
-    contact = filters.NumberFilter(method="of_contact", label=_("Contact"))
+    company = IdFilter(label=_("Company"))
+    contact = IdFilter(method="of_contact", label=_("Contact"))
     external_id = filters.CharFilter(label=_("External id"))
     amount = filters.NumberFilter(label=_("Amount"))
     amount__gte = filters.NumberFilter(field_name="amount", lookup_expr="gte", label=_("Amount from"))
@@ -62,7 +62,15 @@ class DealFilter(CustomFilters, HouseFilterSet):
 
     class Meta(HouseFilterSet.Meta):
         model = Deal
-        fields: list[str] = []
+        fields: ClassVar[dict[str, list[str]]] = {
+            "amount": RANGE,
+            "expected_close": RANGE,
+            "probability": ["exact", *RANGE],
+            "stage_entered_at": RANGE,
+            "closed_at": RANGE,
+            "created_at": RANGE,
+            "updated_at": RANGE,
+        }
 
     def by_follower(self, queryset: QuerySet[Deal], name: str, value: bool) -> QuerySet[Deal]:
         followers = Follower.objects.filter(user=self.request.user, subject_type="deal").order_by()
@@ -74,9 +82,9 @@ class DealFilter(CustomFilters, HouseFilterSet):
         return matching(queryset, value)
 
     def of_contact(self, queryset: QuerySet[Any], name: str, value: Any) -> QuerySet[Any]:
-        return (
-            queryset.filter(deal_contacts__contact_id=int(value)) if abs(value) < 2**63 else queryset.none()
-        )
+        if value == "none":
+            return queryset.filter(deal_contacts=None)
+        return queryset.filter(deal_contacts__contact_id=value)
 
     def about(self, queryset: QuerySet[Any], people: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(pk__in=DealContact.objects.filter(contact__in=people).values("deal_id"))

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from contacts.custom.entities import entities, readable
@@ -32,7 +32,6 @@ from crmcem.lib.keyset import Order
 from crmcem.workspace.models import Team
 from crmcem.workspace.policies import can
 
-from .records import IF_MATCH
 from .serializers import STAMPS
 
 
@@ -83,7 +82,6 @@ class OfEntities(HouseViewSet):
         return rows.filter(entity__in=[each.key for each in readable(lambda scope: can(self.actor, scope))])
 
 
-@extend_schema_view(partial_update=extend_schema(parameters=[IF_MATCH]))
 class CustomFieldViewSet(OfEntities, ListAction, RetrieveAction, CreateAction, UpdateAction):
     """The custom fields of contacts and companies. A new one can be used at once; one that is no longer wanted is
     archived: its values stay."""
@@ -133,9 +131,6 @@ class FieldLayoutSerializer(HouseSerializer):
         validators: tuple[Any, ...] = ()
 
 
-@extend_schema_view(
-    partial_update=extend_schema(parameters=[IF_MATCH]), destroy=extend_schema(parameters=[IF_MATCH])
-)
 class FieldLayoutViewSet(OfEntities, ListAction, RetrieveAction, CreateAction, UpdateAction, DestroyAction):
     """In which groups forms and record pages show the fields, for a team or (without one) for everybody. ``omitted``
     ones are left out; fields that are not named follow at the end."""

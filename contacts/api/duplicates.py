@@ -127,10 +127,9 @@ class DuplicateViewSet(ListAction, RetrieveAction, HouseViewSet):
         body = ExactInput(data=request.data, context=self.get_serializer_context())
         body.is_valid(raise_exception=True)
         done = pairs_merge_exact(entity=body.validated_data["entity"], actor=self.actor)
-        context = self.get_serializer_context()
         return Response(
             {
-                "merged": MergeSerializer(done["merged"], many=True, context=context).data,
+                "merged": MergeSerializer(done["merged"], many=True).data,
                 "failed": [{"pair": str(each["pair"]), "detail": each["detail"]} for each in done["failed"]],
                 "more": done["more"],
             }

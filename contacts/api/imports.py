@@ -13,6 +13,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from contacts.filters import ImportFilter
 from contacts.importing.report import error_lines
 from contacts.models import ImportJob, ImportKept, ImportRowError
 from contacts.services.import_checks import import_check, import_mend
@@ -20,11 +21,12 @@ from contacts.services.imports import import_cancel, import_create, import_start
 from crmcem.lib.api.fields import IdField
 from crmcem.lib.api.parsers import StrictJSONParser
 from crmcem.lib.api.serializers import HouseSerializer, StrictMixin
-from crmcem.lib.api.views import HouseViewSet, ListAction, RetrieveAction
+from crmcem.lib.api.views import HouseViewSet, ListAction, RetrieveAction, known_only
 from crmcem.lib.errors import DomainError
 from crmcem.lib.keyset import Order
 
 OBJECTS = ["contacts", "companies"]
+PAGING = ("cursor", "page_size", "ordering", "fields")
 
 
 class ReportField(serializers.DictField):
@@ -194,6 +196,8 @@ class ImportViewSet(ListAction, RetrieveAction, HouseViewSet):
     area = "imports"
     queryset = ImportJob.objects.all()
     serializer_class = ImportSerializer
+    filterset_class = ImportFilter
+    orderings = (Order("created_at"),)
     parser_classes = (MultiPartParser, StrictJSONParser)
 
     @extend_schema(request={"multipart/form-data": ImportRequest}, responses={201: ImportSerializer})
@@ -265,11 +269,12 @@ class ImportViewSet(ListAction, RetrieveAction, HouseViewSet):
         """Take an ended import back: created records go, updated ones are as before, unless they changed since."""
         return self.respond(import_undo(job=self.get_object(), actor=self.actor))
 
-    @extend_schema(responses=KeptSerializer(many=True))
-    @action(detail=True, methods=["get"])
+    @extend_schema(responses=KeptSerializer(many=True), filters=False)
+    @action(detail=True, methods=["get"], filterset_class=None)
     def kept(self, request: Request, pk: str) -> Response:
         """The records that undoing this import left as they are, with the reason, a page at a time."""
         job = self.get_object()
+        known_only(request, *PAGING)
         self.orderings = (Order("id"),)  # type: ignore[misc] # of this list only
         self.default_order = Order("id")  # type: ignore[misc]
         rows = self.paginate_queryset(ImportKept.objects.filter(job=job))
@@ -287,11 +292,12 @@ class ImportViewSet(ListAction, RetrieveAction, HouseViewSet):
         """The failed rows, and those with a part that was left out, as CSV, to be mended and sent again."""
         return errors_answer(self.get_object())
 
-    @extend_schema(responses=RowErrorSerializer(many=True))
-    @action(detail=True, methods=["get"], url_path="row-errors")
+    @extend_schema(responses=RowErrorSerializer(many=True), filters=False)
+    @action(detail=True, methods=["get"], url_path="row-errors", filterset_class=None)
     def row_errors(self, request: Request, pk: str) -> Response:
         """The failed rows and the parts that were left out (``left_out``) as records, a page at a time."""
         job = self.get_object()
+        known_only(request, *PAGING)
         self.orderings = (Order("row"),)  # type: ignore[misc] # of this list only
         self.default_order = Order("id")  # type: ignore[misc]
         rows = self.paginate_queryset(ImportRowError.objects.filter(job=job))

@@ -127,9 +127,8 @@ class MergeMixin:
         merge, record = self.perform_merge(
             winner, given["loser"], given["fields"], given["dry_run"], self.expected_version()
         )
-        shown = self.respond(record)
-        context = self.get_serializer_context()
-        shown.data = {"merge": MergeSerializer(merge, context=context).data, self.merge_key: shown.data}
+        shown = self.respond(record)  # ``fields`` is about the record
+        shown.data = {"merge": MergeSerializer(merge).data, self.merge_key: shown.data}
         return shown  # type: ignore[no-any-return]
 
 

@@ -14,7 +14,7 @@ from crmcem.lib.api.serializers import HouseSerializer
 from crmcem.lib.api.views import HouseViewSet, ListAction, RetrieveAction
 from crmcem.lib.keyset import Order
 
-from .records import Record, documented
+from .records import Record
 from .serializers import ACTOR, STAMPS, UNCHECKED, ExpandedCompanySerializer, ExpandedContactSerializer
 
 
@@ -92,7 +92,6 @@ class PartViewSet(Record):
     scope_actions = {"destroy": "write"}
 
 
-@documented
 class EmploymentViewSet(PartViewSet):
     """Where people work and have worked. The primary one is the ``company`` and ``job_title`` of the contact."""
 
@@ -114,7 +113,6 @@ class EmploymentViewSet(PartViewSet):
         employments.employment_remove(employment=row, actor=self.actor, expected_version=version)
 
 
-@documented
 class PointViewSet(PartViewSet):
     """E-mail addresses, phone numbers and further external ids. The primary ones stand on the contact too."""
 
@@ -134,7 +132,6 @@ class PointViewSet(PartViewSet):
         points.point_remove(point=row, actor=self.actor, expected_version=version)
 
 
-@documented
 class DomainViewSet(PartViewSet):
     """Domains of companies. The primary one is the ``domain`` of the company."""
 

@@ -16,7 +16,7 @@ from contacts.selectors.quality_trend import PERIODS, course, courses
 from contacts.services.quality import PREFIX, forecast, quality_repair, repair_of
 from crmcem.lib.actors import Actor
 from crmcem.lib.api.serializers import HouseSerializer, StrictMixin
-from crmcem.lib.api.views import HouseViewSet, ListAction, RetrieveAction
+from crmcem.lib.api.views import HouseViewSet, ListAction, RetrieveAction, known_only
 from crmcem.lib.errors import DomainError
 from crmcem.lib.keyset import Order
 from crmcem.workspace.models import BulkEdit
@@ -157,6 +157,7 @@ class QualityTrendView(APIView):
         responses=QualityDaySerializer(many=True),
     )
     def get(self, request: Request) -> Response:
+        known_only(request, "check", "days")
         name, days = request.query_params.get("check"), request.query_params.get("days", "30")
         if name is not None and name not in checks:
             raise DomainError.of("check", "invalid_choice", _("There is no such check."))
@@ -201,7 +202,7 @@ class RepairViewSet(ListAction, RetrieveAction, HouseViewSet):
     orderings = (Order("id"),)
 
     def answer(self, edit: BulkEdit) -> Response:
-        return Response(RepairSerializer(edit).data)
+        return Response(RepairSerializer(edit, context=self.get_serializer_context()).data)
 
     @extend_schema(responses=RepairSerializer)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:

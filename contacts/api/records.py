@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,8 +21,10 @@ from contacts.selectors.rollups import NOBODY, company_pulses
 from contacts.selectors.timeline import GROUPS, NEWEST_FIRST, hide_the_hidden, timeline
 from contacts.services import companies, contacts, interactions, tasks
 from contacts.services.merge import company_merge, contact_merge
+from crmcem.lib.actors import Actor
 from crmcem.lib.api.bulk import BulkMixin
 from crmcem.lib.api.paging import KeysetPagination, page_size
+from crmcem.lib.api.schema import FIELDS
 from crmcem.lib.api.views import (
     CreateAction,
     DestroyAction,
@@ -30,6 +32,7 @@ from crmcem.lib.api.views import (
     ListAction,
     RetrieveAction,
     UpdateAction,
+    known_only,
 )
 from crmcem.lib.errors import DomainError
 from crmcem.lib.keyset import Order, keyset_page
@@ -47,22 +50,6 @@ from .serializers import (
     ExpandedUserSerializer,
     InteractionSerializer,
     TaskSerializer,
-)
-
-EXPAND = OpenApiParameter("expand", str, description="Fields to show as records, separated by commas.")
-FIELDS = OpenApiParameter("fields", str, description="Only these fields, separated by commas.")
-IF_MATCH = OpenApiParameter(
-    "If-Match",
-    str,
-    OpenApiParameter.HEADER,
-    description="The ETag the record was read with: 412 if it changed.",
-)
-
-documented = extend_schema_view(
-    list=extend_schema(parameters=[EXPAND, FIELDS]),
-    retrieve=extend_schema(parameters=[EXPAND, FIELDS]),
-    partial_update=extend_schema(parameters=[IF_MATCH]),
-    destroy=extend_schema(parameters=[IF_MATCH]),
 )
 
 
@@ -102,9 +89,7 @@ class TimelineMixin:
     def timeline(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
         """What happened, newest first. Kinds that no app knows are tracked events."""
         record = self.get_object()
-        known = {"kind", "group", "cursor", "page_size", "fields", "format"}
-        for name in request.query_params.keys() - known:
-            raise DomainError.of(name[:80], "unknown_parameter", f"Known: {', '.join(sorted(known))}.")
+        known_only(request, "kind", "group", "cursor", "page_size", "fields")
         groups = _words(request, "group")
         if groups - set(GROUPS):
             raise DomainError.of("group", "invalid_choice", f"Choose among: {', '.join(GROUPS)}.")
@@ -128,20 +113,22 @@ class CustomMixin:
         return [*self.orderings, *(orders(self.entity) if asked else ())]
 
     def paginate_queryset(self: Any, queryset: Any) -> Any:
-        return self._with_custom(super().paginate_queryset(queryset) or [])  # type: ignore[misc]
+        rows = super().paginate_queryset(queryset) or []  # type: ignore[misc]
+        return with_custom(self.entity, rows, self.request, self.actor)
 
     def respond(self: Any, row: Any, status: int = 200) -> Response:
-        response: Response = super().respond(self._with_custom([row])[0], status)  # type: ignore[misc]
+        rows = with_custom(self.entity, [row], self.request, self.actor)
+        response: Response = super().respond(rows[0], status)  # type: ignore[misc]
         return response
 
-    def _with_custom(self: Any, rows: Sequence[Any]) -> Sequence[Any]:
-        drop_hidden_links(self.entity, rows, self.request.user)
-        asked = _words(self.request, "fields")
-        fields = (
-            computed_fields(self.entity, partial(can, self.actor)) if not asked or "computed" in asked else []
-        )
-        put_computed(self.entity, rows, fields, self.request.user)
-        return rows
+
+def with_custom(entity: str, rows: Sequence[Any], request: Request, actor: Actor) -> Sequence[Any]:
+    """The rows as they are shown: without links to hidden records, with the computed fields that are asked for."""
+    drop_hidden_links(entity, rows, request.user)
+    asked = _words(request, "fields")
+    fields = computed_fields(entity, partial(can, actor)) if not asked or "computed" in asked else []
+    put_computed(entity, rows, fields, request.user)
+    return rows
 
 
 def _words(request: Request, name: str) -> set[str]:
@@ -151,7 +138,6 @@ def _words(request: Request, name: str) -> set[str]:
     return {word.strip() for word in text.split(",") if word.strip()}
 
 
-@documented
 class ContactViewSet(CustomMixin, MergeMixin, BulkMixin, TimelineMixin, Record):
     """People: the customers whom every activity is about."""
 
@@ -200,11 +186,6 @@ class ContactViewSet(CustomMixin, MergeMixin, BulkMixin, TimelineMixin, Record):
         theirs = ContactPoint.objects.filter(kind=key, value=name).values("contact_id")
         return rows.filter(Q(**{key: name}) | Q(pk__in=theirs)).first()
 
-    def prepare_expanded(self, name: str, rows: list[Any]) -> list[Any]:
-        if name == "company":
-            drop_hidden_links("company", rows, self.request.user)
-        return rows
-
     def perform_create(self, data: dict[str, Any]) -> Contact:
         return contacts.contact_create(data=data, actor=self.actor)
 
@@ -215,7 +196,6 @@ class ContactViewSet(CustomMixin, MergeMixin, BulkMixin, TimelineMixin, Record):
         contacts.contact_delete(contact=row, actor=self.actor, expected_version=version)
 
 
-@documented
 class CompanyViewSet(CustomMixin, MergeMixin, BulkMixin, TimelineMixin, Record):
     """Organisations that people work for."""
 
@@ -292,8 +272,7 @@ def _named(data: dict[str, Any], **names: str) -> dict[str, Any]:
     return {names.get(key, key): value for key, value in data.items()}
 
 
-@documented
-class InteractionViewSet(Record):
+class InteractionViewSet(BulkMixin, Record):
     """Calls, e-mails, meetings and notes."""
 
     area = "interactions"
@@ -315,7 +294,6 @@ class InteractionViewSet(Record):
         interactions.interaction_delete(interaction=row, actor=self.actor, expected_version=version)
 
 
-@documented
 class TaskViewSet(BulkMixin, Record):
     """Things to do. ``status`` completes (done), cancels or reopens a task."""
 

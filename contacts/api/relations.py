@@ -9,7 +9,6 @@ from crmcem.lib.api.fields import Reference
 from crmcem.lib.keyset import Order
 
 from .parts import PartSerializer, PartViewSet
-from .records import documented
 from .serializers import STAMPS, UNCHECKED, ExpandedCompanySerializer, ExpandedContactSerializer
 
 
@@ -51,7 +50,6 @@ class ProfileSerializer(_EitherSerializer):
         extra_kwargs = {"url": UNCHECKED}
 
 
-@documented
 class RelationshipViewSet(PartViewSet):
     """What one person is to another, read as a sentence: ``contact`` *reports to* ``related``."""
 
@@ -77,7 +75,6 @@ class _EitherViewSet(PartViewSet):
     expandable = {"contact": ExpandedContactSerializer, "company": ExpandedCompanySerializer}
 
 
-@documented
 class AddressViewSet(_EitherViewSet):
     """Postal addresses of contacts and companies; ``country`` is an ISO code of two letters."""
 
@@ -95,7 +92,6 @@ class AddressViewSet(_EitherViewSet):
         places.address_remove(address=row, actor=self.actor, expected_version=version)
 
 
-@documented
 class ProfileViewSet(_EitherViewSet):
     """Social profiles: the name on a network, its web address, or both."""
 

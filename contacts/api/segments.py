@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contacts.api.records import FIELDS, IF_MATCH
+from contacts.api.records import with_custom
 from contacts.api.serializers import STAMPS, ContactSerializer, ExpandedUserSerializer
 from contacts.conditions import contact_fields
 from contacts.filters import SegmentFilter
@@ -18,6 +18,7 @@ from contacts.selectors import segments as selectors
 from contacts.services import segments as services
 from crmcem.lib.api.fields import MomentField, Reference, parse_id
 from crmcem.lib.api.paging import KeysetPagination
+from crmcem.lib.api.schema import FIELDS
 from crmcem.lib.api.serializers import HouseSerializer, StrictMixin
 from crmcem.lib.api.views import (
     CreateAction,
@@ -26,6 +27,7 @@ from crmcem.lib.api.views import (
     ListAction,
     RetrieveAction,
     UpdateAction,
+    known_only,
 )
 from crmcem.lib.conditions import schema
 from crmcem.lib.errors import DomainError
@@ -125,12 +127,6 @@ class PreviewSerializer(serializers.Serializer[Any]):
     sample = ContactSerializer(many=True, allow_null=True)
 
 
-@extend_schema_view(
-    list=extend_schema(parameters=[FIELDS]),
-    retrieve=extend_schema(parameters=[FIELDS]),
-    partial_update=extend_schema(parameters=[IF_MATCH]),
-    destroy=extend_schema(parameters=[IF_MATCH]),
-)
 class SegmentViewSet(ListAction, RetrieveAction, CreateAction, UpdateAction, DestroyAction, HouseViewSet):
     """Named groups of contacts: live ones follow their conditions, static ones are kept by hand."""
 
@@ -177,11 +173,10 @@ class SegmentViewSet(ListAction, RetrieveAction, CreateAction, UpdateAction, Des
     )
     def members(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The contacts of the segment that you may see."""
-        known = {"cursor", "page_size", "ordering", "fields", "format"}
-        for name in request.query_params.keys() - known:
-            raise DomainError.of(name[:80], "unknown_parameter", f"Known: {', '.join(sorted(known))}.")
+        known_only(request, "cursor", "page_size", "ordering", "fields")
         rows = selectors.members(self.get_object(), request.user)
         page = self.paginate_queryset(rows.select_related("pulse").defer("search_text"))
+        page = with_custom("contact", page, request, self.actor)
         context = self.get_serializer_context()
         return self.get_paginated_response(SegmentMemberSerializer(page, many=True, context=context).data)
 
@@ -203,6 +198,7 @@ class SegmentViewSet(ListAction, RetrieveAction, CreateAction, UpdateAction, Des
         body = PreviewRequest(data=request.data)
         body.is_valid(raise_exception=True)
         found = selectors.preview(body.validated_data["conditions"], request.user)
+        with_custom("contact", found.sample or [], request, self.actor)
         return Response(PreviewSerializer(found, context=self.get_serializer_context()).data)
 
     @extend_schema(responses={200: _SCHEMA}, filters=False)

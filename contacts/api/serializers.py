@@ -1,11 +1,12 @@
 """How customers and the work with them look from outside."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from contacts.custom.links import drop_hidden_links
 from contacts.models import Activity, Company, Contact, Interaction, Task
 from crmcem.lib.activities import kinds
 from crmcem.lib.api.fields import IdField, Reference, SoftReference
@@ -115,6 +116,10 @@ class ExpandedCompanySerializer(HouseSerializer):
     """A company inside another record: without the figures of its people."""
 
     owner = owner_field()
+
+    @staticmethod
+    def prepare(rows: Sequence[Any], user: Any) -> None:
+        drop_hidden_links("company", rows, user)
 
     class Meta:
         model = Company

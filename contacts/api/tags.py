@@ -2,19 +2,19 @@
 
 from typing import Any, ClassVar
 
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from contacts.api.records import FIELDS, IF_MATCH
 from contacts.api.serializers import STAMPS
 from contacts.models import Tag
 from contacts.selectors.tags import give_counts
 from contacts.services import tags as services
 from contacts.tag_filters import TagFilter
 from crmcem.lib.api.fields import parse_id
+from crmcem.lib.api.schema import IF_MATCH
 from crmcem.lib.api.serializers import HouseSerializer, StrictMixin
 from crmcem.lib.api.views import (
     CreateAction,
@@ -48,12 +48,6 @@ class TagMergeInput(StrictMixin, serializers.Serializer[Any]):
     into = serializers.CharField(max_length=40)
 
 
-@extend_schema_view(
-    list=extend_schema(parameters=[FIELDS]),
-    retrieve=extend_schema(parameters=[FIELDS]),
-    partial_update=extend_schema(parameters=[IF_MATCH]),
-    destroy=extend_schema(parameters=[IF_MATCH]),
-)
 class TagViewSet(ListAction, RetrieveAction, CreateAction, UpdateAction, DestroyAction, HouseViewSet):
     """The words on contacts. A new name, a merge and a deletion reach all contacts within moments; the old name of a
     tag goes on meaning it, in requests, files and conditions."""
@@ -93,7 +87,7 @@ class TagViewSet(ListAction, RetrieveAction, CreateAction, UpdateAction, Destroy
     def perform_destroy(self, tag: Tag, version: int | None) -> None:
         services.tag_delete(tag=tag, actor=self.actor, expected_version=version)
 
-    @extend_schema(request=TagMergeInput, responses=TagSerializer)
+    @extend_schema(request=TagMergeInput, responses=TagSerializer, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def merge(self, request: Request, pk: str) -> Response:
         """Have this tag become another one on every contact; answers that one."""

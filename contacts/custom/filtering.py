@@ -22,7 +22,9 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from contacts.custom.definitions import Definition, active, catalogue
+from contacts.custom.entities import entities
 from contacts.custom.sql import COLUMN, comparable, raw_text, upper
+from crmcem.lib import references
 from crmcem.lib.conditions.expressions import HasElements
 from crmcem.lib.keyset import Order
 from crmcem.workspace.filtering import ChoicesFilter, IdFilter
@@ -84,7 +86,7 @@ def filters_of(definition: Definition) -> Filters:
         case "boolean":
             put("", django_filters.BooleanFilter, label, lambda v: Exact(value, "true" if v else "false"))
         case "link":
-            found[filter_name(definition)] = _LinkFilter(value, label=label)
+            found[filter_name(definition)] = _LinkFilter(value, definition.options["entity"], label=label)
         case _:
             put("", django_filters.CharFilter, label, lambda v: Exact(value, upper(Value(v, TextField()))))
             put(
@@ -136,16 +138,20 @@ class _DayFilter(django_filters.DateFilter):
 
 
 class _LinkFilter(IdFilter):
-    """Records that link to this one; ``none`` is no link."""
+    """Records that link to this one, where the asking person may see it; ``none`` is no link."""
 
-    def __init__(self, value: Any, **kwargs: Any) -> None:
+    def __init__(self, value: Any, entity: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.value = value
+        self.value, self.entity = value, entity
 
     def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
-        if value in (None, "me"):
+        if value is None:
             return qs
-        return qs.filter(IsNull(self.value, True) if value == "none" else Exact(self.value, value))
+        if value == "none":
+            return qs.filter(IsNull(self.value, True))
+        seen = entities[self.entity].model.objects.visible_to(self.parent.request.user)
+        known = seen.filter(pk=value).exists() or references.successor(seen, value) is not None
+        return qs.filter(Exact(self.value, value)) if known else qs.none()
 
 
 def filters(entity: str) -> Filters:

@@ -18,6 +18,8 @@ from crmcem.lib.normalise import normalise_email
 
 MAX_EVENTS = 10_000
 MAX_PROPERTIES = 32 * 1024
+#: levels of nesting; a timeline wraps them in a few more, and 254 are the most that JSON is written with
+MAX_LEVELS = 100
 MAX_AHEAD = dt.timedelta(hours=1)
 EARLIEST = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
 #: First words of the kinds that the house itself writes: a tracked event can't pretend to be one.
@@ -143,10 +145,30 @@ def event_properties(value: Any) -> bytes:
         return b"{}"
     if not isinstance(value, dict):
         raise Refused("properties", "invalid", "Send the properties as a JSON object.")
-    text = orjson.dumps(value)
+    try:
+        text = orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        raise _too_deep() from None
     if len(text) > MAX_PROPERTIES:
         raise Refused("properties", "too_large", "The properties of one event may take 32 KB at most.")
+    if text.count(b"{") + text.count(b"[") > MAX_LEVELS and not _fits(value, MAX_LEVELS):
+        raise _too_deep()
     return text
+
+
+def _too_deep() -> Refused:
+    return Refused("properties", "too_deep", f"Nest the properties at most {MAX_LEVELS} levels deep.")
+
+
+def _fits(value: Any, levels: int) -> bool:
+    """Whether ``value`` has at most so many levels of objects and lists; looks level by level, so it can't overflow."""
+    level = [value]
+    for _ in range(levels):
+        inner = [one.values() if isinstance(one, dict) else one for one in level]
+        level = [each for one in inner for each in one if isinstance(each, dict | list)]
+        if not level:
+            return True
+    return False
 
 
 def identity_of(contact: Any) -> Identity:

@@ -187,10 +187,11 @@ def import_settings(
     if make_companies is not None:
         job.make_companies = make_companies
     if new_fields is not None:
-        given = new_fields if isinstance(new_fields, dict) else {}
-        for kind in given.values():
+        if not isinstance(new_fields, dict):
+            raise DomainError.of("new_fields", "invalid", _('Send an object such as {"custom.tier": "text"}.'))
+        for kind in new_fields.values():
             _known("new_fields", kind, NEW_TYPES)
-        job.new_fields = {key: kind for key, kind in given.items() if key in job.mapping.values()}
+        job.new_fields = {key: kind for key, kind in new_fields.items() if key in job.mapping.values()}
     return ["mapping", "new_fields", *SETTINGS]
 
 

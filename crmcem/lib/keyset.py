@@ -6,9 +6,9 @@ segments, read one after the other, because ``NULLS LAST`` would keep a plain in
 """
 
 import base64
-import binascii
 import datetime as dt
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
@@ -91,8 +91,10 @@ def decode(cursor: str) -> tuple[Any, int, bool]:
             raise ValueError
         if kind == "v" and (not isinstance(value, (str, int, float)) or "\x00" in str(value)):
             raise ValueError
+        if isinstance(decoded, float | Decimal) and not math.isfinite(decoded):
+            raise ValueError
         return decoded, pk, bool(backwards)
-    except (ValueError, KeyError, TypeError, ArithmeticError, binascii.Error, UnicodeError) as error:
+    except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
         raise DomainError.of(
             "cursor", "invalid", _("This cursor is not one that a list gave out. Start again without it.")
         ) from error
@@ -170,7 +172,7 @@ def keyset_page(queryset: QuerySet[Any], order: Order, cursor: str | None, size:
     queryset = sorted_by(queryset, order)
     try:
         rows = _forward(queryset, walk, at, size + 1, nulls_first=backwards)
-    except (ValueError, TypeError, ValidationError) as error:
+    except (ValueError, TypeError, ArithmeticError, ValidationError) as error:
         raise DomainError.of(
             "cursor", "invalid", _("This cursor belongs to another list. Start again without it.")
         ) from error

@@ -23,11 +23,14 @@ RANGE = ["gt", "gte", "lt", "lte"]
 
 
 class IdFormField(forms.CharField):
+    #: what may stand for an id
+    words = frozenset({"none"})
+
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
         if text in self.empty_values:
             return None
-        if text in {"me", "none"}:
+        if text in self.words:
             return text
         pk = parse_id(text)
         if pk is None:
@@ -35,11 +38,15 @@ class IdFormField(forms.CharField):
         return pk
 
 
+class PersonFormField(IdFormField):
+    words = frozenset({"me", "none"})
+
+
 @extend_schema_field(OpenApiTypes.STR)
 class IdFilter(django_filters.Filter):
-    """A reference by its opaque id; ``me`` is the acting person, ``none`` is no record."""
+    """A reference by its opaque id; ``none`` is no record."""
 
-    field_class = IdFormField
+    field_class: type[IdFormField] = IdFormField
 
     def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
         if value is None:
@@ -49,6 +56,12 @@ class IdFilter(django_filters.Filter):
         if value == "me":
             value = self.parent.request.user.pk
         return qs.filter(**{self.field_name: value})
+
+
+class PersonFilter(IdFilter):
+    """A colleague by their id; ``me`` is the acting person, ``none`` is nobody."""
+
+    field_class = PersonFormField
 
 
 class ChoicesFilter(django_filters.BaseInFilter, django_filters.ChoiceFilter):
@@ -66,6 +79,14 @@ class MemberFilterSet(django_filters.FilterSet):
     person: str = "contact"
 
     segment = django_filters.CharFilter(method="filter_segment", label=gettext_lazy("Id of a segment"))
+
+    @classmethod
+    def get_filters(cls) -> Any:
+        """Without those that the list has no use for: they are unknown there, to the OpenAPI document, too."""
+        found = super().get_filters()
+        if cls.people is None or cls.people.segments is None:
+            found.pop("segment", None)
+        return found
 
     def filter_segment(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
         if self.people is None or self.people.segments is None:
@@ -103,6 +124,13 @@ class HouseFilterSet(MemberFilterSet):
         filter_overrides = {
             models.DateTimeField: {"filter_class": django_filters.IsoDateTimeFilter},
         }
+
+    @classmethod
+    def get_filters(cls) -> Any:
+        found = super().get_filters()
+        if cls.registry is None:
+            found.pop("conditions", None)
+        return found
 
     @classmethod
     def current(cls) -> Any:

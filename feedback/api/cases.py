@@ -10,6 +10,7 @@ from rest_framework.response import Response as Answer
 from contacts.api.serializers import ExpandedContactSerializer, ExpandedUserSerializer
 from crmcem.lib.actors import acting
 from crmcem.lib.api.bulk import BulkMixin
+from crmcem.lib.api.schema import IF_MATCH
 from crmcem.lib.api.views import (
     CreateAction,
     DestroyAction,
@@ -87,7 +88,7 @@ class CaseViewSet(
     def perform_destroy(self, case: Case, version: int | None) -> None:
         case_delete(case=case, actor=self.actor, expected_version=version)
 
-    @extend_schema(request=ResolveRequest, responses=CaseSerializer)
+    @extend_schema(request=ResolveRequest, responses=CaseSerializer, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def resolve(self, request: Request, pk: str) -> Answer:
         """Settle the case: what was done, and why it had happened."""
@@ -99,14 +100,14 @@ class CaseViewSet(
         )
         return self.respond(done)
 
-    @extend_schema(request=None, responses=CaseSerializer)
+    @extend_schema(request=None, responses=CaseSerializer, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def close(self, request: Request, pk: str) -> Answer:
         """File a resolved case."""
         version = self.expected_version()
         return self.respond(case_close(case=self.get_object(), actor=self.actor, expected_version=version))
 
-    @extend_schema(request=ReopenRequest, responses=CaseSerializer)
+    @extend_schema(request=ReopenRequest, responses=CaseSerializer, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def reopen(self, request: Request, pk: str) -> Answer:
         """The customer is not content: open again, due anew."""

@@ -9,7 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from contacts.api.records import CustomMixin
+from contacts.api.serializers import ExpandedCompanySerializer
 from crmcem.lib.api.bulk import BulkMixin
+from crmcem.lib.api.schema import IF_MATCH
 from crmcem.lib.api.views import (
     CreateAction,
     DestroyAction,
@@ -95,6 +97,7 @@ class DealViewSet(
         Order("stage_entered_at"),
     )
     expandable: ClassVar[dict[str, Any]] = {
+        "company": ExpandedCompanySerializer,
         "owner": UserSerializer,
         "pipeline": PipelineSerializer,
     }
@@ -108,7 +111,7 @@ class DealViewSet(
     def perform_destroy(self, deal: Deal, version: int | None) -> None:
         deal_delete(deal=deal, actor=self.actor, expected_version=version)
 
-    @extend_schema(request=MoveRequest, responses=DealSerializer)
+    @extend_schema(request=MoveRequest, responses=DealSerializer, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def move(self, request: Request, pk: str) -> Response:
         """Put an open deal into another stage, or to another place in its column."""
@@ -124,19 +127,19 @@ class DealViewSet(
         )
         return self.respond(self._fresh(moved))
 
-    @extend_schema(request=CloseRequest, responses=DealSerializer)
+    @extend_schema(request=CloseRequest, responses=DealSerializer, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def win(self, request: Request, pk: str) -> Response:
         """Win the deal; ``reason`` says why."""
         return self._close(Deal.Status.WON)
 
-    @extend_schema(request=CloseRequest, responses=DealSerializer)
+    @extend_schema(request=CloseRequest, responses=DealSerializer, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def lose(self, request: Request, pk: str) -> Response:
         """Lose the deal; ``reason`` says why."""
         return self._close(Deal.Status.LOST)
 
-    @extend_schema(request=None, responses=DealSerializer)
+    @extend_schema(request=None, responses=DealSerializer, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def reopen(self, request: Request, pk: str) -> Response:
         """Open a closed deal again."""

@@ -20,7 +20,7 @@ def page_size(request: Request) -> int:
     text = request.query_params.get("page_size", "")
     if not text:
         return DEFAULT_SIZE
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MAX_SIZE:
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= MAX_SIZE:
         raise DomainError.of(
             "page_size", "invalid", f"page_size must be a whole number from 1 to {MAX_SIZE}."
         )

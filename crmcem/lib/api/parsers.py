@@ -1,3 +1,4 @@
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -5,20 +6,15 @@ import orjson
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
-
-def without_nul(value: Any) -> bool:
-    """Whether no text in this JSON value carries a NUL byte, which PostgreSQL can't store."""
-    if isinstance(value, str):
-        return "\x00" not in value
-    if isinstance(value, dict):
-        return all(without_nul(k) and without_nul(v) for k, v in value.items())
-    if isinstance(value, list):
-        return all(without_nul(item) for item in value)
-    return True
+#: an escaped NUL character, and not the text "\\u0000" (a backslash and letters)
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class StrictJSONParser(JSONParser):
-    """UTF-8 JSON without NaN, duplicate-free nesting bombs or NUL bytes; errors say where."""
+    """UTF-8 JSON without NaN, nesting bombs or NUL characters; errors say where.
+
+    Nothing deeper than orjson writes (254 levels) comes in: what can't be written back is not taken.
+    """
 
     def parse(
         self,
@@ -31,6 +27,10 @@ class StrictJSONParser(JSONParser):
             data = orjson.loads(raw)
         except orjson.JSONDecodeError as error:
             raise ParseError(f"The body is not valid JSON in UTF-8: {error}.") from error
-        if b"\\u0000" in raw and not without_nul(data):
+        if b"\\u0000" in raw and _NUL.search(raw):
             raise ParseError("The body contains a NUL character, which text can't hold. Remove it.")
+        try:
+            orjson.dumps(data)
+        except orjson.JSONEncodeError as error:
+            raise ParseError("The body is nested too deeply: send at most 250 levels.") from error
         return data

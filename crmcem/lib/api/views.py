@@ -8,6 +8,7 @@ from django.http import Http404
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import serializers
 from rest_framework.exceptions import APIException
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -19,7 +20,15 @@ from crmcem.lib.keyset import Order
 
 from .fields import parse_id
 
-HOUSE_PARAMETERS = frozenset({"cursor", "page_size", "ordering", "fields", "expand", "search", "format"})
+HOUSE_PARAMETERS = frozenset({"cursor", "page_size", "ordering", "fields", "expand", "format"})
+
+
+def known_only(request: Request, *names: str) -> None:
+    """Raises DomainError for a parameter of the query that is none of ``names``: it would be ignored in silence."""
+    known = {*names, "format"}
+    if unknown := sorted(set(request.query_params) - known):
+        text = f"Known: {', '.join(sorted(known))}."
+        raise DomainError(*(FieldError(name[:80], "unknown_parameter", text) for name in unknown))
 
 
 class PreconditionMalformed(APIException):
@@ -38,7 +47,8 @@ class HouseViewSet(GenericViewSet):  # type: ignore[type-arg]
     scope_actions: ClassVar[dict[str, str]] = {"destroy": "delete"}
     orderings: ClassVar[Sequence[Order]] = ()
     default_order: ClassVar[Order] = Order("id", descending=True)
-    #: field of the answer → serializer class of the expanded record (its Meta.model must have visible_to)
+    #: field of the answer → serializer class of the expanded record (its Meta.model must have visible_to); its static
+    #: ``prepare(rows, user)``, if any, takes out of the records what is hidden
     expandable: ClassVar[dict[str, type[serializers.Serializer[Any]]]] = {}
     lookup_value_regex = r"[^/]+"
     #: documents the FilterSet; ``filter_queryset`` below is what filters
@@ -107,8 +117,10 @@ class HouseViewSet(GenericViewSet):  # type: ignore[type-arg]
                     for name in unknown
                 )
             )
-        for name, value in params.items():
-            if "\x00" in value or len(value) > 2000:
+        for name, values in params.lists():
+            if len(values) > 1:
+                raise DomainError.of(name, "repeated", "Give this parameter once.")
+            if "\x00" in values[0] or len(values[0]) > 2000:
                 raise DomainError.of(name, "invalid", "This value holds a NUL character or is too long.")
         filterset_class = self.filterset_type()
         if filterset_class is None:
@@ -130,14 +142,29 @@ class HouseViewSet(GenericViewSet):  # type: ignore[type-arg]
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "expanded": {}}
 
-    def expansions(self, rows: Sequence[Model]) -> dict[str, dict[str, Any]]:
-        """``{field: {id: record}}`` for ``?expand=``: one query per expanded field."""
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """A write whose answer can't be made as it is asked for (``fields``, ``expand``) is refused beforehand."""
+        super().initial(request, *args, **kwargs)
+        if request.method not in SAFE_METHODS and self.action is not None:
+            self.expanded_names()
+            if request.query_params.get("fields"):
+                _ = self.get_serializer().fields
+
+    def expanded_names(self) -> list[str]:
+        """The fields that ``?expand=`` names. Raises DomainError for one that can't be expanded."""
         names = [n.strip() for n in self.request.query_params.get("expand", "").split(",") if n.strip()]
-        result: dict[str, dict[str, Any]] = {}
         for name in names:
             if name not in self.expandable:
                 known = ", ".join(self.expandable) or "nothing"
-                raise DomainError.of("expand", "unknown_field", f"Can't expand {name}. Possible: {known}.")
+                raise DomainError.of(
+                    "expand", "unknown_field", f"Can't expand {name[:80]}. Possible: {known}."
+                )
+        return names
+
+    def expansions(self, rows: Sequence[Model]) -> dict[str, dict[str, Any]]:
+        """``{field: {id: record}}`` for ``?expand=``: one query per expanded field."""
+        result: dict[str, dict[str, Any]] = {}
+        for name in self.expanded_names():
             serializer_class = self.expandable[name]
             model = serializer_class.Meta.model  # type: ignore[attr-defined]
             ids = {getattr(row, f"{name}_id") for row in rows} - {None}
@@ -145,13 +172,11 @@ class HouseViewSet(GenericViewSet):  # type: ignore[type-arg]
             if hasattr(queryset, "visible_to"):
                 queryset = queryset.visible_to(self.request.user)
             context = {"view": self, "expanded": {}}
-            expanded = self.prepare_expanded(name, list(queryset))
+            expanded = list(queryset)
+            if prepare := getattr(serializer_class, "prepare", None):
+                prepare(expanded, self.request.user)
             result[name] = {str(r.pk): serializer_class(r, context=context).data for r in expanded}
         return result
-
-    def prepare_expanded(self, name: str, rows: list[Any]) -> list[Any]:
-        """The records of an expanded field, with what their serializer needs and without what is hidden."""
-        return rows
 
     # --- actions -----------------------------------------------------------------------------------
     def respond(self, row: Model, status: int = 200) -> Response:

@@ -1,0 +1,302 @@
+"""What a hostile or careless client sends to any resource: refused before anything is written, and never a defect."""
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from contacts.models import (
+    Activity,
+    Company,
+    Contact,
+    DuplicatePair,
+    ImportJob,
+    Interaction,
+    Segment,
+    SegmentMember,
+)
+from contacts.services.custom_fields import custom_field_create
+from crmcem.lib.actors import person
+from tests.conftest import Cast
+from tests.factories.contacts import CompanyFactory, ContactFactory, InteractionFactory, TaskFactory
+from tests.factories.fields import CustomFieldFactory
+from tests.factories.sales import DealFactory
+
+pytestmark = pytest.mark.django_db
+Api = Callable[..., APIClient]
+BASE = "/api/v1"
+MOMENT = "2026-03-01T10:00:00Z"
+
+
+def deep(levels: int, inside: Any = 1) -> dict[str, Any]:
+    """An object of so many levels."""
+    for _ in range(levels):
+        inside = {"a": inside}
+    return inside  # type: ignore[no-any-return]
+
+
+def cursor(*parts: str) -> str:
+    """A cursor that no list gave out."""
+    return base64.urlsafe_b64encode(f"[{','.join(parts)}]".encode()).decode().rstrip("=")
+
+
+def faults(response: Any) -> set[tuple[str, str]]:
+    return {(each["field"], each["code"]) for each in response.json()["errors"]}
+
+
+class TestPages:
+    def test_leading_zeros_open_no_larger_page(self, cast: Cast, api: Api) -> None:
+        ContactFactory.create_batch(3)
+        for size in ("0000001999999", "1999999", "201", "0", "-1", "1e2", "٣"):
+            response = api(cast.admin).get(f"{BASE}/contacts/", {"page_size": size})
+            assert (response.status_code, faults(response)) == (400, {("page_size", "invalid")}), size
+        assert len(api(cast.admin).get(f"{BASE}/contacts/", {"page_size": "02"}).json()["results"]) == 2
+
+    @pytest.mark.parametrize("value", ["Infinity", "-Infinity", "NaN", "1e999", "[]", "{}", "null", '"x"'])
+    def test_a_made_up_cursor_is_bad_input(self, cast: Cast, api: Api, value: str) -> None:
+        CompanyFactory(size=3)
+        for kind in ("v", "m", "t", "d"):
+            params = {"ordering": "size", "cursor": cursor(f'"{kind}"', value, "1", "0")}
+            response = api(cast.admin).get(f"{BASE}/companies/", params)
+            assert (response.status_code, faults(response)) == (400, {("cursor", "invalid")}), (kind, value)
+
+    def test_a_cursor_of_a_thousand_levels_is_bad_input(self, cast: Cast, api: Api) -> None:
+        contact = ContactFactory()
+        bomb = base64.urlsafe_b64encode(b"[" * 100_000).decode()
+        response = api(cast.admin).get(f"{BASE}/contacts/{contact.pk}/timeline/", {"cursor": bomb})
+        assert (response.status_code, faults(response)) == (400, {("cursor", "invalid")})
+
+    def test_a_parameter_given_twice_is_not_guessed(self, cast: Cast, api: Api) -> None:
+        response = api(cast.admin).get(f"{BASE}/contacts/?owner=1&owner=2")
+        assert (response.status_code, faults(response)) == (400, {("owner", "repeated")})
+
+
+class TestNesting:
+    @pytest.mark.parametrize(
+        "path", ["contacts/", "tasks/", "events/", "events/batch/", "identify/", "segments/preview/"]
+    )
+    @pytest.mark.parametrize("inside", [1, "\x00"], ids=["deep", "deep with NUL"])
+    def test_a_deep_body_is_bad_input(self, cast: Cast, api: Api, path: str, inside: Any) -> None:
+        before = (Contact.objects.count(), Activity.objects.count())
+        body = b'{"a":' * 900 + json.dumps(inside).encode() + b"}" * 900
+        response = api(cast.integrator).post(f"{BASE}/{path}", body, content_type="application/json")
+        assert response.status_code == 400
+        assert response["Content-Type"] == "application/problem+json"
+        assert (Contact.objects.count(), Activity.objects.count()) == before
+
+    def test_a_backslash_before_u0000_is_text(self, cast: Cast, api: Api) -> None:
+        body = rb'{"first_name": "C:\\u0000"}'
+        response = api(cast.rep).post(f"{BASE}/contacts/", body, content_type="application/json")
+        assert (response.status_code, response.json()["first_name"]) == (201, r"C:\u0000")
+
+    def test_a_deep_event_harms_no_other(self, cast: Cast, api: Api) -> None:
+        client, contact = api(cast.integrator), ContactFactory(external_id="C-1")
+        events = [
+            {
+                "message_id": f"m{levels}",
+                "event": "order.placed",
+                "occurred_at": MOMENT,
+                "contact": {"external_id": "C-1"},
+                "properties": deep(levels),
+            }
+            for levels in (1, 100, 101, 240)
+        ]
+        answer = client.post(f"{BASE}/events/batch/", {"events": events}).json()
+        assert (answer["accepted"], [each["index"] for each in answer["rejected"]]) == (2, [2, 3])
+        assert {e["code"] for each in answer["rejected"] for e in each["errors"]} == {"too_deep"}
+        rows = client.get(f"{BASE}/contacts/{contact.pk}/timeline/", {"group": "events"}).json()["results"]
+        assert sorted(len(json.dumps(row["payload"])) for row in rows) == [8, 701 - 1]
+
+
+class TestAnswersAsAsked:
+    """What can't be answered as it is asked for is not written either."""
+
+    @pytest.mark.parametrize("query", ["fields=nonsense", "expand=nonsense", "fields=id,pulse,nonsense"])
+    def test_nothing_is_written_where_the_answer_is_impossible(
+        self, cast: Cast, api: Api, query: str
+    ) -> None:
+        client, contact = api(cast.admin), ContactFactory(first_name="Ada")
+        name = query.partition("=")[0]
+        for method, path in (
+            ("post", "contacts/"),
+            ("patch", f"contacts/{contact.pk}/"),
+            ("delete", f"contacts/{contact.pk}/"),
+        ):
+            response = getattr(client, method)(f"{BASE}/{path}?{query}", {"first_name": "Eve"})
+            assert (response.status_code, faults(response)) == (400, {(name, "unknown_field")}), method
+        assert list(Contact.objects.values_list("first_name", flat=True)) == ["Ada"]
+
+    def test_a_merge_answers_sparsely(self, cast: Cast, api: Api) -> None:
+        winner, loser = ContactFactory(email="a@b.example"), ContactFactory()
+        response = api(cast.admin).post(
+            f"{BASE}/contacts/{winner.pk}/merge/?fields=email", {"loser": str(loser.pk)}
+        )
+        assert response.status_code == 200
+        assert response.json()["contact"] == {"email": "a@b.example"}
+        assert response.json()["merge"]["loser"] == str(loser.pk)
+
+
+class TestFilters:
+    def test_a_search_that_a_list_does_not_know_is_no_whole_list(self, cast: Cast, api: Api) -> None:
+        client = api(cast.admin)
+        for path in (
+            "employments",
+            "addresses",
+            "merges",
+            "duplicates",
+            "teams",
+            "pipelines",
+            "notifications",
+        ):
+            response = client.get(f"{BASE}/{path}/", {"search": "x"})
+            assert (response.status_code, faults(response)) == (400, {("search", "unknown_parameter")}), path
+        for path in ("contacts", "companies", "tasks", "deals", "cases", "users"):
+            assert client.get(f"{BASE}/{path}/", {"search": "x"}).json()["results"] == [], path
+
+    @pytest.mark.parametrize(
+        ("path", "name"),
+        [
+            ("duplicates", "record"),
+            ("contacts", "company"),
+            ("deals", "company"),
+            ("deals", "contact"),
+            ("tasks", "deal"),
+            ("relationships", "contact"),
+            ("attachments", "deal"),
+        ],
+    )
+    def test_me_is_a_person_and_no_other_record(self, cast: Cast, api: Api, path: str, name: str) -> None:
+        client = api(cast.admin)
+        for value in ("me", "x", "1.5", "-1", "9" * 30):
+            response = client.get(f"{BASE}/{path}/", {name: value})
+            assert (response.status_code, faults(response)) == (400, {(name, "invalid")}), value
+        assert client.get(f"{BASE}/{path}/", {name: "none"}).status_code == 200
+        assert client.get(f"{BASE}/{path}/", {name: "1"}).status_code == 200
+
+    def test_a_pair_is_found_by_one_of_its_records(self, cast: Cast, api: Api) -> None:
+        one, two, other = ContactFactory.create_batch(3)
+        DuplicatePair.objects.create(entity="contact", left_id=one.pk, right_id=two.pk, score=0.9, reasons=[])
+        found = [
+            len(api(cast.admin).get(f"{BASE}/duplicates/", {"record": row.pk}).json()["results"])
+            for row in (one, two, other)
+        ]
+        assert found == [1, 1, 0]
+
+    def test_the_company_of_a_deal_tells_nothing_of_hidden_ones(self, cast: Cast, api: Api) -> None:
+        own = {"owner": cast.rep2, "team": cast.rep2.team}
+        hidden = CompanyFactory(owner=cast.rep, team=cast.rep.team)
+        mine = DealFactory(**own)
+        client = api(cast.rep2)
+        answers = [client.get(f"{BASE}/deals/", {"company": pk}) for pk in (hidden.pk, 10**12)]
+        assert [each.status_code for each in answers] == [200, 200]
+        assert answers[0].json() == answers[1].json()
+        seen = client.get(
+            f"{BASE}/deals/", {"company": "none", "amount__gt": "-1", "updated_at__lte": "2200-01-01"}
+        )
+        assert {row["id"] for row in seen.json()["results"]} <= {str(mine.pk)}
+
+    def test_imports_are_filtered_as_on_the_web(self, cast: Cast, api: Api) -> None:
+        jobs = [
+            ImportJob.objects.create(
+                owner=cast.admin, object=kind, file_name="a.csv", columns=["email"], status=status
+            )
+            for kind, status in (("contacts", "done"), ("contacts", "failed"), ("companies", "done"))
+        ]
+        client = api(cast.admin)
+        params = {"object": "contacts", "status": "done", "owner": "me", "ordering": "-created_at"}
+        found = client.get(f"{BASE}/imports/", params).json()["results"]
+        assert [row["id"] for row in found] == [str(jobs[0].pk)]
+        for part in ("row-errors", "kept"):
+            response = client.get(f"{BASE}/imports/{jobs[0].pk}/{part}/", {"status": "done"})
+            assert faults(response) == {("status", "unknown_parameter")}
+
+
+class TestHiddenLinks:
+    """A custom field of my record may link to a record that I may not see: nowhere does its id come out."""
+
+    @pytest.fixture
+    def client(self, cast: Cast, api: Api) -> APIClient:
+        CustomFieldFactory(entity="company", key="rival", type="link", options={"entity": "company"})
+        CustomFieldFactory(
+            entity="contact", key="boss", type="link", options={"entity": "contact"}, filterable=True
+        )
+        return api(cast.rep2)
+
+    def test_not_in_an_expanded_company(self, cast: Cast, client: APIClient) -> None:
+        own = {"owner": cast.rep2, "team": cast.rep2.team}
+        hidden = CompanyFactory(owner=cast.rep, team=cast.rep.team)
+        company = CompanyFactory(name="Mine", custom={"rival": str(hidden.pk)}, **own)
+        contact = ContactFactory(company=company, **own)
+        CompanyFactory(name="Child", parent=company, **own)
+        TaskFactory(contact=contact, company=company, **own)
+        InteractionFactory(contact=contact, company=company, **own)
+        DealFactory(company=company, **own)
+        company.domains.create(domain="mine.example")
+        company.address_set.create(city="Bonn")
+        for path, name in (
+            *(
+                ("companies", "parent"),
+                ("contacts", "company"),
+                ("tasks", "company"),
+                ("interactions", "company"),
+            ),
+            *(("employments", "company"), ("company-domains", "company"), ("addresses", "company")),
+            ("deals", "company"),
+        ):
+            rows = client.get(f"{BASE}/{path}/", {"expand": name}).json()["results"]
+            shown = [row[name] for row in rows if row[name] is not None]
+            assert [each["name"] for each in shown] == ["Mine"], path
+            assert [each["custom"] for each in shown] == [{}], path
+
+    def test_not_among_the_members_of_a_segment(self, cast: Cast, client: APIClient) -> None:
+        own = {"owner": cast.rep2, "team": cast.rep2.team}
+        hidden = ContactFactory(owner=cast.rep, team=cast.rep.team)
+        mine = ContactFactory(custom={"boss": str(hidden.pk)}, tags=["vip"], **own)
+        shout = {
+            "entity": "contact",
+            "label": "Shout",
+            "type": "formula",
+            "options": {"formula": "upper(first_name)"},
+        }
+        custom_field_create(data=shout, actor=person(cast.admin))
+        segment = Segment.objects.create(owner=cast.rep2, name="Mine", kind="static", filled_at=MOMENT)
+        SegmentMember.objects.create(segment=segment, contact=mine, since=MOMENT)
+        [member] = client.get(f"{BASE}/segments/{segment.pk}/members/").json()["results"]
+        assert member["custom"] == {}
+        condition = {"field": "tags", "op": "has_any", "value": ["vip"]}
+        [sample] = client.post(f"{BASE}/segments/preview/", {"conditions": condition}).json()["sample"]
+        assert sample["custom"] == {}
+        alone = client.get(f"{BASE}/contacts/{mine.pk}/").json()
+        assert member["computed"] == sample["computed"] == alone["computed"] != {}
+
+    def test_no_filter_tells_of_one(self, cast: Cast, client: APIClient) -> None:
+        own = {"owner": cast.rep2, "team": cast.rep2.team}
+        hidden = ContactFactory(owner=cast.rep, team=cast.rep.team)
+        boss = ContactFactory(**own)
+        ContactFactory(custom={"boss": str(hidden.pk)}, **own)
+        led = ContactFactory(custom={"boss": str(boss.pk)}, **own)
+
+        def ids(pk: Any) -> list[str]:
+            response = client.get(f"{BASE}/contacts/", {"custom__boss": pk})
+            return [row["id"] for row in response.json()["results"]]
+
+        assert ids(boss.pk) == [str(led.pk)]
+        assert ids(hidden.pk) == ids(10**12) == []
+        assert client.get(f"{BASE}/contacts/", {"custom__boss": "me"}).status_code == 400
+
+
+def test_many_interactions_are_logged_at_once(cast: Cast, api: Api) -> None:
+    contact = ContactFactory(owner=cast.rep, team=cast.rep.team)
+    old = InteractionFactory(contact=contact, owner=cast.rep, team=cast.rep.team)
+    operations = [
+        {"op": "create", "data": {"kind": "call", "contact": str(contact.pk), "subject": "First"}},
+        {"op": "create", "data": {"kind": "shout", "contact": str(contact.pk)}},
+        {"op": "update", "match": {"id": str(old.pk)}, "data": {"subject": "Second"}},
+    ]
+    answer = api(cast.rep).post(f"{BASE}/interactions/bulk/", {"operations": operations})
+    assert [each["status"] for each in answer.json()["results"]] == [201, 400, 200]
+    assert set(Interaction.objects.values_list("subject", flat=True)) == {"First", "Second"}
+    assert Company.objects.count() == 0
