@@ -188,7 +188,9 @@ def import_settings(
         job.make_companies = make_companies
     if new_fields is not None:
         if not isinstance(new_fields, dict):
-            raise DomainError.of("new_fields", "invalid", _('Send an object such as {"custom.tier": "text"}.'))
+            raise DomainError.of(
+                "new_fields", "invalid", _('Send an object such as {"custom.tier": "text"}.')
+            )
         for kind in new_fields.values():
             _known("new_fields", kind, NEW_TYPES)
         job.new_fields = {key: kind for key, kind in new_fields.items() if key in job.mapping.values()}

@@ -60,6 +60,10 @@ def pipeline_update(
         if name is not None:
             pipeline.name = _name(name)
             _unique(pipeline.name, pipeline.pk)
+        if is_default is False and pipeline.is_default:
+            raise DomainError.of(
+                "is_default", "invalid", _("One pipeline is the default: make another one it instead.")
+            )
         if is_default:
             pipeline.is_default = True
             _only_default(pipeline)
@@ -115,7 +119,10 @@ def _checked(stages: Sequence[Mapping[str, Any]]) -> list[tuple[int | None, dict
         if name in names:
             errors.append(FieldError(f"stages.{i}.name", "unique", _("Two stages have the same name.")))
         names.add(name)
-        found.append((None if stage.get("id") is None else parse_id(stage["id"]) or 0, values))
+        pk = None if stage.get("id") is None else parse_id(stage["id"]) or 0
+        if pk is not None and any(pk == each for each, _values in found):
+            errors.append(FieldError(f"stages.{i}.id", "unique", _("This stage is named twice.")))
+        found.append((pk, values))
     if errors:
         raise DomainError(*errors)
     return found

@@ -150,3 +150,19 @@ def test_the_board_counts_whole_columns_and_shows_the_first_cards(
     assert columns[1].more == 4
     totals = [(t.currency, str(t.amount), str(t.weighted)) for t in columns[1].totals]
     assert totals == [("EUR", "500.00", "250.00"), ("USD", "10.00", "10.00")]
+
+
+def test_what_a_pipeline_can_not_take_is_no_silence(cast: Cast, api: Api, pipeline: Pipeline) -> None:
+    client, url = api(cast.admin), f"/api/v1/pipelines/{pipeline.pk}/"
+    first = client.get(url).json()
+    assert first["is_default"] is True
+    answer = client.patch(url, {"is_default": False})
+    assert [(e["field"], e["code"]) for e in answer.json()["errors"]] == [("is_default", "invalid")]
+    stage = first["stages"][0]["id"]
+    answer = client.patch(url, {"stages": [{"id": stage, "name": "A"}, {"id": stage, "name": "B"}]})
+    assert [(e["field"], e["code"]) for e in answer.json()["errors"]] == [("stages.1.id", "unique")]
+    assert client.get(url).json() == first
+    other = client.post(
+        "/api/v1/pipelines/", {"name": "Other", "stages": [{"name": "A"}], "is_default": True}
+    )
+    assert (other.status_code, client.get(url).json()["is_default"]) == (201, False)

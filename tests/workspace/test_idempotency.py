@@ -26,6 +26,8 @@ def test_the_first_answer_is_replayed(cast: Cast, api: Api) -> None:
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.content == again.content
     assert again["ETag"] == first["ETag"]
+    assert again["Location"] == first["Location"] == f"http://testserver{URL}{first.json()['id']}/"
+    assert client.get(first["Location"]).json() == first.json()
     assert again["Idempotent-Replayed"] == "true"
     assert Contact.objects.count() == 1
 

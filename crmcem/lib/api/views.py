@@ -11,6 +11,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.status import HTTP_201_CREATED
 from rest_framework.viewsets import GenericViewSet
 
 from crmcem.lib import references
@@ -186,6 +187,8 @@ class HouseViewSet(GenericViewSet):  # type: ignore[type-arg]
         version = getattr(row, "version", None)
         if version is not None:
             response["ETag"] = f'"{version}"'
+        if status == HTTP_201_CREATED:
+            response["Location"] = self.reverse_action("detail", args=[row.pk])
         return response
 
     def expected_version(self) -> int | None:
