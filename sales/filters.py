@@ -10,8 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from contacts.conditions import contact_fields
 from contacts.custom.filtering import CustomFilters
 from contacts.models import Follower
-from crmcem.workspace.filtering import RANGE, HouseFilterSet, IdFilter
-from crmcem.workspace.models import User
+from crmcem.workspace.filtering import RANGE, HouseFilterSet, IdFilter, PersonFilter
 from sales.deal_conditions import deal_fields
 from sales.models import Deal, DealContact, Pipeline, Stage
 from sales.selectors.board import in_state
@@ -33,7 +32,7 @@ class DealFilter(CustomFilters, HouseFilterSet):
     pipeline = filters.ModelChoiceFilter(queryset=Pipeline.objects.all(), label=_("Pipeline"))
     stage = filters.ModelChoiceFilter(queryset=Stage.objects.all(), label=_("Stage"))
     status = filters.ChoiceFilter(choices=Deal.Status.choices, label=_("Status"))
-    owner = filters.ModelChoiceFilter(queryset=User.objects.all(), label=_("Owner"))
+    owner = PersonFilter(label=_("Owner"))
     company = IdFilter(label=_("Company"))
     contact = IdFilter(method="of_contact", label=_("Contact"))
     external_id = filters.CharFilter(label=_("External id"))

@@ -62,7 +62,9 @@ def pipeline_update(
             _unique(pipeline.name, pipeline.pk)
         if is_default is False and pipeline.is_default:
             raise DomainError.of(
-                "is_default", "invalid", _("One pipeline is the default: make another one it instead.")
+                "is_default",
+                "invalid",
+                _("One pipeline has to be the default. Make another one the default instead."),
             )
         if is_default:
             pipeline.is_default = True

@@ -10,9 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from contacts.models import Company, Contact
-from contacts.views.custom_lists import CustomColumns
-from crmcem.lib.api.fields import parse_id
+from contacts.views.custom_lists import CustomList
 from crmcem.lib.exporting import first, person, shown, when
 from crmcem.lib.keyset import Order
 from crmcem.lib.visibility import mark_hidden
@@ -116,7 +114,7 @@ COMPETITORS = Inline(
 )
 
 
-class DealList(CustomColumns):
+class DealList(CustomList):
     entity, title, scope = "deal", _("Deals"), "deals:read"
     count_label = _("deals")
     template_name = "sales/deals.html"
@@ -262,13 +260,6 @@ class DealList(CustomColumns):
 
     def builder(self, value: Any) -> dict[str, Any]:
         return deal_builder(self.request.user, value)
-
-    def filter_value(self, name: str, value: str) -> str:
-        if name not in {"company", "contact"}:
-            return super().filter_value(name, value)
-        rows = (Company if name == "company" else Contact).objects.visible_to(self.request.user)
-        row = rows.filter(pk=parse_id(value)).first()
-        return value if row is None else str(row)
 
     def rows(self) -> Any:
         deals: Any = with_next_activity(Deal.objects.visible_to(self.request.user))
