@@ -17,7 +17,7 @@ from contacts.services.field_layouts import (
     field_layout_delete,
     field_layout_update,
 )
-from crmcem.lib.api.fields import Reference
+from crmcem.lib.api.fields import ChoiceField, Reference
 from crmcem.lib.api.serializers import HouseSerializer
 from crmcem.lib.api.views import (
     CreateAction,
@@ -40,9 +40,9 @@ class CustomFieldSerializer(HouseSerializer):
     ``{choices: [{value, label, archived}]}``, link ``{entity}``, rollup ``{source, measure, of, only, event}``: its
     values come in ``computed`` of the records."""
 
-    entity = serializers.ChoiceField(choices=[])
+    entity = ChoiceField(choices=[])
     key = serializers.CharField(required=False, max_length=60)
-    type = serializers.ChoiceField(choices=[(kind.key, kind.key) for kind in TYPES.values()])
+    type = ChoiceField(choices=[(kind.key, kind.key) for kind in TYPES.values()])
     options = serializers.DictField(required=False)
     position = serializers.IntegerField(required=False, min_value=0, max_value=10_000)
 

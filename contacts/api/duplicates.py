@@ -13,6 +13,7 @@ from contacts.filters import DuplicateFilter
 from contacts.models import DuplicatePair, MergeRecord
 from contacts.selectors.duplicates import name_both
 from contacts.services.duplicates import pair_dismiss, pair_reopen, pairs_merge_exact
+from crmcem.lib.api.fields import ChoiceField
 from crmcem.lib.api.serializers import HouseSerializer, StrictMixin
 from crmcem.lib.api.views import HouseViewSet, ListAction, RetrieveAction
 from crmcem.lib.keyset import Order
@@ -73,7 +74,7 @@ class DuplicateSerializer(HouseSerializer):
 
 
 class ExactInput(StrictMixin, serializers.Serializer[Any]):
-    entity = serializers.ChoiceField(choices=MergeRecord.Entity.choices)
+    entity = ChoiceField(choices=MergeRecord.Entity.choices)
 
 
 class FailedPair(serializers.Serializer[Any]):

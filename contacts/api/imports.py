@@ -18,7 +18,7 @@ from contacts.importing.report import error_lines
 from contacts.models import ImportJob, ImportKept, ImportRowError
 from contacts.services.import_checks import import_check, import_mend
 from contacts.services.imports import import_cancel, import_create, import_start, import_undo
-from crmcem.lib.api.fields import IdField
+from crmcem.lib.api.fields import ChoiceField, IdField
 from crmcem.lib.api.parsers import StrictJSONParser
 from crmcem.lib.api.serializers import HouseSerializer, StrictMixin
 from crmcem.lib.api.views import HouseViewSet, ListAction, RetrieveAction, known_only
@@ -134,14 +134,12 @@ class ImportRequest(StrictMixin, serializers.Serializer[Any]):
     """
 
     file = serializers.FileField(allow_empty_file=True, max_length=1000)
-    object = serializers.ChoiceField(choices=OBJECTS, default="contacts")
+    object = ChoiceField(choices=OBJECTS, default="contacts")
     mapping = MappingField(required=False)
-    mode = serializers.ChoiceField(choices=ImportJob.Mode.choices, default=ImportJob.Mode.UPSERT)
+    mode = ChoiceField(choices=ImportJob.Mode.choices, default=ImportJob.Mode.UPSERT)
     start = serializers.BooleanField(default=True)
     sheet = serializers.CharField(required=False, default="", allow_blank=True, max_length=100)
-    separator = serializers.ChoiceField(
-        choices=ImportJob.Separator.choices, required=False, default="", allow_blank=True
-    )
+    separator = ChoiceField(choices=ImportJob.Separator.choices, required=False, default="", allow_blank=True)
     make_companies = serializers.BooleanField(default=True)
     new_fields = NewFieldsField(required=False)
     dry_run = serializers.BooleanField(default=False)
@@ -149,8 +147,8 @@ class ImportRequest(StrictMixin, serializers.Serializer[Any]):
 
 class ImportStartRequest(StrictMixin, serializers.Serializer[Any]):
     mapping = MappingField(required=False)
-    mode = serializers.ChoiceField(choices=ImportJob.Mode.choices, required=False)
-    separator = serializers.ChoiceField(choices=ImportJob.Separator.choices, required=False, allow_blank=True)
+    mode = ChoiceField(choices=ImportJob.Mode.choices, required=False)
+    separator = ChoiceField(choices=ImportJob.Separator.choices, required=False, allow_blank=True)
     make_companies = serializers.BooleanField(required=False)
     new_fields = NewFieldsField(required=False)
 

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from contacts.models import Contact
-from crmcem.lib.api.fields import MomentField, Reference
+from crmcem.lib.api.fields import ChoiceField, MomentField, Reference
 from crmcem.lib.api.serializers import HouseSerializer, StrictMixin
 from crmcem.lib.errors import DomainError
 from crmcem.workspace.models import User
@@ -56,7 +56,7 @@ class QuestionSerializer(StrictMixin, serializers.Serializer[Question]):
     """``key`` names the question in answers, and matches it when the questions of a survey are replaced."""
 
     key = serializers.CharField(max_length=40)
-    type = serializers.ChoiceField(choices=Question.Type.choices)
+    type = ChoiceField(choices=Question.Type.choices)
     text = serializers.CharField(max_length=500)
     required = serializers.BooleanField(required=False)  # type: ignore[assignment]
     options = OptionsField(required=False)
@@ -102,7 +102,7 @@ class InvitationSerializer(HouseSerializer):
 
     survey = Reference(queryset=Survey.objects.all())
     contact = Reference(queryset=Contact.objects.all())
-    channel = serializers.ChoiceField(choices=["email", "link"], required=False)
+    channel = ChoiceField(choices=["email", "link"], required=False)
     suppressed_detail = serializers.SerializerMethodField()
     url = serializers.SerializerMethodField()
 
@@ -212,7 +212,7 @@ class ResponseRequest(StrictMixin, serializers.Serializer[None]):
 
 
 class _Mood(StrictMixin, serializers.Serializer[None]):
-    label = serializers.ChoiceField(choices=["positive", "neutral", "negative"])  # type: ignore[assignment]
+    label = ChoiceField(choices=["positive", "neutral", "negative"])  # type: ignore[assignment]
 
 
 class ResponseCorrection(StrictMixin, serializers.Serializer[None]):

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from contacts.models import Contact
-from crmcem.lib.api.fields import IdField, Reference
+from crmcem.lib.api.fields import ChoiceField, IdField, Reference
 from crmcem.lib.api.serializers import HouseSerializer, StrictMixin
 from journeys.definition import schema
 from journeys.explain import trigger_of
@@ -26,7 +26,7 @@ class AutomationSerializer(HouseSerializer):
     definition_version = serializers.SerializerMethodField()
     trigger = serializers.SerializerMethodField(help_text="What sets it off, in words.")
     created_by = IdField(source="created_by_id", allow_null=True)
-    status = serializers.ChoiceField(choices=Automation.Status.choices, required=False)
+    status = ChoiceField(choices=Automation.Status.choices, required=False)
 
     class Meta:
         model = Automation
@@ -116,7 +116,7 @@ class ForeseenSerializer(serializers.Serializer[Any]):
     key = serializers.CharField()
     type = serializers.CharField()
     name = serializers.CharField()
-    outcome = serializers.ChoiceField(choices=["do", "wait", "choose", "fail", "end"])
+    outcome = ChoiceField(choices=["do", "wait", "choose", "fail", "end"])
     reason = serializers.CharField()
     at = serializers.DateTimeField()
 

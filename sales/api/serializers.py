@@ -5,7 +5,7 @@ from rest_framework import serializers
 
 from contacts.api.serializers import ComputedValues, CustomValues
 from contacts.models import Company
-from crmcem.lib.api.fields import IdField, MoneyField, Reference
+from crmcem.lib.api.fields import ChoiceField, IdField, MoneyField, Reference
 from crmcem.lib.api.serializers import HouseSerializer, StrictMixin
 from crmcem.workspace.models import User
 from sales.models import Deal, DealContact, Pipeline, Stage, StageChange
@@ -36,7 +36,7 @@ class PipelineSerializer(HouseSerializer):
 
 class MemberSerializer(StrictMixin, serializers.ModelSerializer):  # type: ignore[type-arg]
     contact = serializers.CharField(source="contact_id")
-    role = serializers.ChoiceField(choices=DealContact.Role.choices, required=False)
+    role = ChoiceField(choices=DealContact.Role.choices, required=False)
 
     class Meta:
         model = DealContact

@@ -1,7 +1,7 @@
 """Serializer fields of the public contract: opaque ids, visible references, money."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema_field
@@ -18,6 +18,18 @@ def parse_id(value: Any) -> int | None:
     if not text.isascii() or not text.isdigit() or len(text) > 19 or int(text) > MAX_ID:
         return None
     return int(text)
+
+
+class ChoiceField(serializers.ChoiceField):
+    """One of the choices; the error says which there are."""
+
+    default_error_messages = {"invalid_choice": '"{input}" can\'t be chosen. Choose one of: {known}.'}
+
+    def fail(self, key: str, **kwargs: Any) -> NoReturn:
+        if key == "invalid_choice":
+            known = ", ".join(str(choice) for choice in self.choices if choice != "")
+            kwargs |= {"input": str(kwargs.get("input", ""))[:80], "known": known}
+        super().fail(key, **kwargs)
 
 
 class MomentField(serializers.DateTimeField):

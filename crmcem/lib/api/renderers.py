@@ -4,6 +4,8 @@ from typing import Any
 import orjson
 from django.utils.encoding import force_str
 from django.utils.functional import Promise
+from rest_framework.exceptions import NotAcceptable
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import JSONRenderer
 
 
@@ -27,3 +29,14 @@ class OrjsonRenderer(JSONRenderer):
         if data is None:
             return b""
         return orjson.dumps(data, default=_fallback, option=orjson.OPT_NON_STR_KEYS)
+
+
+class HouseNegotiation(DefaultContentNegotiation):
+    """An unknown ``?format=`` is a format that we don't speak, and no missing record."""
+
+    def filter_renderers(self, renderers: Any, format: str) -> Any:  # noqa: A002 - the name of DRF's parameter
+        found = [each for each in renderers if each.format == format]
+        if not found:
+            known = ", ".join(each.format for each in renderers)
+            raise NotAcceptable(f"This can't be answered as {format[:40]}. Possible: {known}.")
+        return found

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import models
 from rest_framework import serializers
 
-from .fields import IdField, MomentField
+from .fields import ChoiceField, IdField, MomentField
 
 
 def _names(serializer: Any, parameter: str) -> list[str]:
@@ -51,6 +51,7 @@ class HouseSerializer(StrictMixin, serializers.ModelSerializer):  # type: ignore
         **serializers.ModelSerializer.serializer_field_mapping,
         models.DateTimeField: MomentField,
     }
+    serializer_choice_field = ChoiceField
     id = IdField()
 
     def get_fields(self) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import Http404
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import serializers
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, UnsupportedMediaType
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -30,6 +31,15 @@ def known_only(request: Request, *names: str) -> None:
     if unknown := sorted(set(request.query_params) - known):
         text = f"Known: {', '.join(sorted(known))}."
         raise DomainError(*(FieldError(name[:80], "unknown_parameter", text) for name in unknown))
+
+
+def _told(field: Any, error: ValidationError) -> str:
+    """What is wrong with the value of a filter; of a wrong choice also which ones there are."""
+    words = " ".join(error.messages)
+    choices = getattr(field, "choices", None) if error.code == "invalid_choice" else None
+    if choices is None or hasattr(field, "queryset"):
+        return words
+    return f"{words} Choose one of: {', '.join(str(value) for value, _label in choices if value not in ('', None))}."
 
 
 class PreconditionMalformed(APIException):
@@ -131,7 +141,7 @@ class HouseViewSet(GenericViewSet):  # type: ignore[type-arg]
             errors = filterset.errors.as_data()
             raise DomainError(
                 *(
-                    FieldError(f, e.code or "invalid", " ".join(e.messages))
+                    FieldError(f, e.code or "invalid", _told(filterset.form.fields.get(f), e))
                     for f, es in errors.items()
                     for e in es
                 )
@@ -147,9 +157,18 @@ class HouseViewSet(GenericViewSet):  # type: ignore[type-arg]
         """A write whose answer can't be made as it is asked for (``fields``, ``expand``) is refused beforehand."""
         super().initial(request, *args, **kwargs)
         if request.method not in SAFE_METHODS and self.action is not None:
+            self.check_media_type()
             self.expanded_names()
             if request.query_params.get("fields"):
                 _ = self.get_serializer().fields
+
+    def check_media_type(self) -> None:
+        """A form is no empty body where a key (``Idempotency-Key``) had it read before it came here."""
+        kind = self.request.content_type or ""
+        if kind.startswith("multipart/") and not self.request.negotiator.select_parser(
+            self.request, self.request.parsers
+        ):
+            raise UnsupportedMediaType(kind)
 
     def expanded_names(self) -> list[str]:
         """The fields that ``?expand=`` names. Raises DomainError for one that can't be expanded."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.template import loader
 from django.utils.translation import get_language
@@ -64,7 +65,9 @@ def answer_to(request: HttpRequest, exception: Exception) -> HttpResponse | None
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return page(request, 400)
+    if isinstance(exception, DisallowedHost):
+        return page(request, 400, _("This program does not answer under that host name (ALLOWED_HOSTS)."))
+    return page(request, 400, _("The request can’t be read. Check its address, its headers and its body."))
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

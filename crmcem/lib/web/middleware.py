@@ -1,9 +1,12 @@
 """The last guard: whatever goes wrong below the API still answers as a problem, and never leaks."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.middleware.common import CommonMiddleware
 from django.utils.translation import gettext as _
 
 from crmcem.lib.api.problems import problem_response
@@ -24,6 +27,16 @@ def _limit(request: HttpRequest) -> str | None:
     if limit is None or length <= limit:
         return None
     return f"{limit // 1_000_000} MB" if limit >= 1_000_000 else f"{limit // 1000} KB"
+
+
+class Slashes(CommonMiddleware):
+    """Leads to the address with the slash; a write with its method and body (308), which a 301 would lose."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        found = super().process_response(request, response)
+        if found.status_code == HTTPStatus.MOVED_PERMANENTLY and request.method not in {"GET", "HEAD"}:
+            found.status_code = HTTPStatus.PERMANENT_REDIRECT
+        return found
 
 
 class ProblemGuard:
