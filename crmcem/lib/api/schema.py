@@ -52,7 +52,8 @@ class HouseSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         found = super().get_override_parameters()
-        view, action = self.view, getattr(self.view, "action", "")
+        view: Any = self.view
+        action = getattr(view, "action", "")
         if self.method == "POST":
             found.append(IDEMPOTENCY_KEY)
         if action in {"list", "retrieve"} and self._is_sparse():
@@ -64,7 +65,8 @@ class HouseSchema(AutoSchema):
         return found
 
     def _is_sparse(self) -> bool:
-        return issubclass(self.view.get_serializer_class(), HouseSerializer)
+        view: Any = self.view
+        return issubclass(view.get_serializer_class(), HouseSerializer)
 
     def _has_versions(self) -> bool:
         model = getattr(getattr(self.view, "queryset", None), "model", None)
