@@ -57,10 +57,10 @@ def are_plain_phones(values: Iterable[str]) -> bool:
 
 
 def normalise_phone(text: str, country: str = "US") -> str:
-    """E.164 (``+4930123456``). A number without ``+`` or ``00`` belongs to ``country``, and must be one of it.
+    """E.164 (``+4930123456``). A number without ``+`` or ``00`` belongs to ``country``.
 
-    With its country code a number is taken as it is written, as long as it can be one: people know numbers that no
-    list has. Without it the country is a guess, and "030 1234" of Berlin is no number in the USA.
+    A number is taken as it is written, as long as it can be one: people know numbers that no list has. But without its
+    country code the country is a guess, and "030 1234" of Berlin is no number in the USA, whatever its length.
     """
     value = _PHONE_NOISE.sub("", text.strip())
     if value.startswith("00"):
@@ -79,7 +79,7 @@ def _parsed_phone(value: str, country: str) -> str:
         number = phonenumbers.parse(value, country, keep_raw_input=True)
     except phonenumbers.NumberParseException:
         raise ValueError(wrong) from None
-    if number.country_code_source in _GUESSED and not phonenumbers.is_valid_number(number):
+    if number.country_code_source in _GUESSED and _foreign(number):
         raise ValueError(
             _(
                 "This is not a phone number of this workspace's country (%(country)s). Write it with its country code, "
@@ -87,9 +87,16 @@ def _parsed_phone(value: str, country: str) -> str:
             )
             % {"country": country}
         )
-    if not _whole(number):
+    if not phonenumbers.is_possible_number(number):
         raise ValueError(wrong)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _foreign(number: phonenumbers.PhoneNumber) -> bool:
+    """Whether it is none of its country: a zero is left in front of it that numbers there have not, or it is too short
+    to be dialled from afar ("112"). Lists of numbers are not asked otherwise, they are never complete."""
+    short = not _E164.fullmatch(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    return bool(number.italian_leading_zero or short) and not phonenumbers.is_valid_number(number)
 
 
 def is_normal(kind: str, value: str) -> bool:

@@ -44,7 +44,7 @@ def test_the_api_names_the_field(cast: Any, api: Any) -> None:
     sent = [
         client.post("/api/v1/contacts/", {"first_name": "Ada", "phone": "030 1234"}, format="json"),
         client.post("/api/v1/companies/", {"name": "ACME", "phone": "030 1234567"}, format="json"),
-        client.patch(f"/api/v1/contacts/{contact.pk}/", {"phone": "555 0100"}, format="json"),
+        client.patch(f"/api/v1/contacts/{contact.pk}/", {"phone": "112"}, format="json"),
     ]
     for answer in sent:
         [error] = answer.json()["errors"]
