@@ -21,6 +21,7 @@ class ContactsConfig(AppConfig):
         from contacts.relations import register_relations
         from contacts.selectors import segments
         from contacts.services import merge, merge_rows
+        from contacts.services.attachments import register_restore
         from contacts.services.bulk_edit import register_editors
         from contacts.services.quality import register_repairs
         from contacts.services.work_bulk import register_restores
@@ -56,6 +57,7 @@ class ContactsConfig(AppConfig):
         register_editors()
         register_repairs()
         register_restores()
+        register_restore()
         merging.after(merge.recompute_contacts)
         consumers.register()
         register_metrics()

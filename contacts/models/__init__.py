@@ -25,7 +25,7 @@ from .pulse import Pulse
 from .quality import DataFault, FaultScan, QualityDay
 from .segments import Segment, SegmentDirty, SegmentMember, SegmentTimer
 from .stream import Activity, ConsumerOffset, EventKey, IdentityAlias
-from .subjects import Attachment, Follower
+from .subjects import Attachment, Follower, LooseFile
 from .tags import Tag, TagChange, TagJob
 from .views import SavedView, SavedViewChoice
 from .work import Interaction, Task
@@ -60,6 +60,7 @@ __all__ = [
     "Interaction",
     "Lifecycle",
     "LifecycleChange",
+    "LooseFile",
     "MergeRecord",
     "MergeStep",
     "Message",

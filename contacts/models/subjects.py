@@ -111,6 +111,19 @@ class Attachment(OnSubject):
         return self.name
 
 
+class LooseFile(models.Model):
+    """Bytes that hang on no record any more, since when, and by the name that they have in the store.
+
+    Whoever removed the file, or deleted its record, may take that back for half an hour; upkeep waits for longer.
+    """
+
+    file = models.CharField(max_length=200, unique=True)
+    since = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.file
+
+
 class Follower(OnSubject):
     """A person who wants to know what happens with a record; told only as long as they may see it."""
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from django.views import View
 
 from contacts.models import Attachment, Follower
-from contacts.services.attachments import about_of, attachment_add, attachment_remove
+from contacts.services.attachments import about_of, attachment_add, attachments_remove
 from contacts.services.following import follow, unfollow
 from contacts.services.on_records import On, record_on, scope_of
 from contacts.services.parts import MOST
@@ -20,6 +20,7 @@ from crmcem.lib.references import references
 from crmcem.lib.web.access import ScopedView
 from crmcem.lib.web.htmx import go, is_fragment, render_page, toast, trigger
 from crmcem.workspace.policies import can, user_of
+from crmcem.workspace.trashing import Deletion, say_with_undo, with_undo
 
 _ICONS = {"application/pdf": "file-type-pdf", "text/plain": "file-text"}
 _PAGES = {"contact": "contacts:contact", "company": "contacts:company"}
@@ -107,18 +108,23 @@ class Download(_OfFile):
 
 
 class Remove(_OfFile):
-    """POST only."""
+    """POST only; it can be undone for half an hour."""
 
     scope = "contacts:read"
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         row = self.file(request, pk)
         about, record = about_of(row), row.contact_id or row.company_id or row.subject_id or 0
-        attachment_remove(attachment=row, actor=self.actor)
+        path, words = page_of(about, record), _("“%(name)s” is removed.") % {"name": row.name}
+        deletion = Deletion(
+            Attachment, "attachment", "", scope_of(about, write=True), "", service=attachments_remove
+        )
+        _count, kept = deletion.delete([row.pk], self.actor, path=path, title=row.name)
         if not is_fragment(request):
-            return go(request, page_of(about, record))
-        response = toast(HttpResponse(status=204), _("Removed."))
-        return trigger(response, timeline=True, **{f"panel_{about}_files": True})
+            say_with_undo(request, words, kept)
+            return go(request, path)
+        response = trigger(HttpResponse(status=204), timeline=True, **{f"panel_{about}_files": True})
+        return with_undo(response, words, kept)
 
 
 class Follow(ScopedView, View):

@@ -18,6 +18,7 @@ from contacts.models import Company, Contact
 from contacts.selectors.duplicates import look_alikes
 from contacts.services import companies, contacts
 from contacts.validation import clean_company, clean_contact
+from contacts.views.bulk import COMPANIES, CONTACTS
 from contacts.views.common import number, once, put_errors, seen
 from contacts.views.custom_cells import shown
 from contacts.views.fields import HIDEABLE
@@ -31,6 +32,7 @@ from crmcem.lib.visibility import mark_hidden, name_of
 from crmcem.lib.web.access import ScopedView
 from crmcem.lib.web.htmx import go, render_page
 from crmcem.workspace.organisation import organisation
+from crmcem.workspace.trashing import Deletion, say_with_undo
 
 
 class Kind:
@@ -189,19 +191,17 @@ class Edit(Kind, ScopedView, View):
 
 
 class Delete(Kind, ScopedView, View):
-    """POST only."""
+    """POST only; it can be undone for half an hour."""
 
     scope = write_scope = "contacts:delete"
+    deletion: ClassVar[Deletion] = CONTACTS
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         record = seen(self.model.objects.defer("search_text"), request, pk)
         name = str(record)
-        self.remove(record)
-        messages.success(request, _("“%(name)s” is deleted.") % {"name": name})
+        _count, kept = self.deletion.delete([pk], self.actor, path=reverse(self.page, args=[pk]), title=name)
+        say_with_undo(request, _("“%(name)s” is deleted.") % {"name": name}, kept)
         return go(request, reverse(self.list_page))
-
-    def remove(self, record: Any) -> None:
-        contacts.contact_delete(contact=record, actor=self.actor)
 
 
 class Check(Kind, ScopedView, View):
@@ -257,8 +257,7 @@ class CompanyEdit(CompanyKind, Edit):
 
 
 class CompanyDelete(CompanyKind, Delete):
-    def remove(self, record: Any) -> None:
-        companies.company_delete(company=record, actor=self.actor)
+    deletion = COMPANIES
 
 
 class CompanyCheck(CompanyKind, Check):

@@ -30,7 +30,7 @@ from crmcem.lib.web.columns import Column
 from crmcem.lib.web.htmx import close_modal, go, is_fragment, render_page, trigger
 from crmcem.lib.web.lists import Empty
 from crmcem.lib.web.moments import MomentField
-from crmcem.workspace.trashing import came_back_hint, with_undo
+from crmcem.workspace.trashing import say_with_undo, with_undo
 
 KINDS = dict(Interaction.Kind.choices)
 interaction_url = cells.url_maker("contacts:interaction")
@@ -223,5 +223,5 @@ class InteractionDelete(ScopedView, View):
         words = _("The interaction is deleted.")
         if is_fragment(request):
             return with_undo(refreshed(close_modal(refresh="")), words, kept)
-        messages.success(request, f"{words} {came_back_hint()}")
+        say_with_undo(request, words, kept)
         return go(request, reverse("contacts:interactions"))

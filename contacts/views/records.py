@@ -42,7 +42,7 @@ class ContactPage(ScopedView, View):
             "can_delete": user.may("contacts:delete"),
             "card_url": reverse("contacts:contact-card", args=[pk]) if user.may("contacts:export") else "",
             "delete_warning": _(
-                "The contact goes for good, with everything logged, planned and sent. This can’t be undone."
+                "The contact goes, with everything logged, planned and sent. You can undo it for half an hour."
             ),
         }
         return render(request, "contacts/contact.html", context)
@@ -86,6 +86,8 @@ class CompanyPage(ScopedView, View):
             "panels": panels_for("company", user.may, pk),
             "can_write": user.may("contacts:write"),
             "can_delete": user.may("contacts:delete"),
-            "delete_warning": _("The company goes for good. Its people stay, without a company."),
+            "delete_warning": _(
+                "The company goes. Its people stay, without a company. You can undo it for half an hour."
+            ),
         }
         return render(request, "contacts/company.html", context)

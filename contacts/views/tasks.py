@@ -26,7 +26,7 @@ from crmcem.lib.visibility import mark_hidden
 from crmcem.lib.web.access import ScopedView
 from crmcem.lib.web.htmx import close_modal, go, is_fragment, render_page, toast, trigger
 from crmcem.lib.web.moments import tomorrow
-from crmcem.workspace.trashing import came_back_hint, with_undo
+from crmcem.workspace.trashing import say_with_undo, with_undo
 
 RELATED = ("owner", "contact", "company")
 #: parts of a page that show tasks
@@ -203,7 +203,7 @@ class Delete(TaskAct):
         words = _("The task is deleted.")
         if is_fragment(request):
             return with_undo(refreshed(close_modal(refresh="")), words, kept)
-        messages.success(request, f"{words} {came_back_hint()}")
+        say_with_undo(request, words, kept)
         return go(request, reverse("contacts:tasks"))
 
 

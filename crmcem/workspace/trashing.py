@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpResponse
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -33,8 +34,13 @@ class Deletion:
     service: Callable[..., int]
     more: Callable[[list[int]], Mapping[Any, Sequence[int]]] | None = None
 
-    def delete(self, ids: Sequence[int], actor: Actor) -> tuple[int, Trash | None]:
-        """Delete those of the records that the actor may see. Answers how many, and what brings them back."""
+    def delete(
+        self, ids: Sequence[int], actor: Actor, *, path: str = "", title: str = ""
+    ) -> tuple[int, Trash | None]:
+        """Delete those of the records that the actor may see. Answers how many, and what brings them back.
+
+        ``path`` and ``title`` are those of a single record: one comes back to its page, and knows it by its name.
+        """
 
         def roots() -> dict[Any, list[int]]:
             found = [row.pk for row in lock_all(self.model, list(ids), actor)]
@@ -43,9 +49,9 @@ class Deletion:
         return trash_delete(
             actor=actor,
             entity=self.entity,
-            title=str(self.title),
+            title=title or str(self.title),
             scope=self.scope,
-            path=reverse(self.page),
+            path=path or reverse(self.page),
             roots=roots,
             delete=lambda: self.service(ids=ids, actor=actor),
         )
@@ -68,6 +74,12 @@ def with_undo(response: HttpResponse, text: str, kept: Trash | None) -> HttpResp
         events = [name for name in json.loads(response.get("HX-Trigger", "{}")) if name != "close-modal"]
         toast |= {"undo": undo_url(kept), "undoLabel": _("Undo"), "events": events}
     return trigger(response, toast=toast)
+
+
+def say_with_undo(request: HttpRequest, text: str, kept: Trash | None) -> None:
+    """The same for a whole page that comes next: its message has a button that takes the deletion back."""
+    hint = f" {came_back_hint()}" if kept is not None else ""
+    messages.success(request, f"{text}{hint}", extra_tags=undo_url(kept))
 
 
 def came_back_hint() -> str:

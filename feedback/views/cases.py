@@ -19,7 +19,7 @@ from crmcem.lib.visibility import mark_hidden
 from crmcem.lib.web.access import ScopedView
 from crmcem.lib.web.htmx import go, render_page
 from crmcem.workspace.policies import can
-from crmcem.workspace.trashing import came_back_hint
+from crmcem.workspace.trashing import say_with_undo
 from feedback.models import Case, Response
 from feedback.policies import sla_state
 from feedback.selectors.case_story import case_story
@@ -231,9 +231,9 @@ class CaseStep(CaseView):
     def post(self, request: HttpRequest, pk: int, step: str) -> HttpResponse:
         case = self.case()
         if step == "delete":
-            CASE_DELETION.delete([case.pk], self.actor)
-            words = _("The case is deleted.")
-            messages.success(request, f"{words} {came_back_hint()}")
+            path = reverse("feedback:case", args=[case.pk])
+            _count, kept = CASE_DELETION.delete([case.pk], self.actor, path=path)
+            say_with_undo(request, _("The case is deleted."), kept)
             return go(request, reverse("feedback:cases"))
         if step == "close":
             case_close(case=case, actor=self.actor)

@@ -12,8 +12,10 @@ from contacts.views.common import people
 from contacts.views.lookup import LookupInput
 from crmcem.lib.records import lock_all
 from crmcem.lib.web.bulk import BulkAction, BulkDone
+from crmcem.workspace.models import Trash
 from crmcem.workspace.organisation import organisation
 from crmcem.workspace.services.trash import trash_delete
+from crmcem.workspace.trashing import undo_url
 from sales.models import Deal, Pipeline
 from sales.services.bulk import DELETE, deals_delete
 from sales.services.deals import ASSIGN, WRITE
@@ -97,22 +99,27 @@ def _button(key: str, name: str, label: Any, icon: str, danger: bool = False) ->
 
 def _delete(*, actor: Any, rows: Any, data: dict[str, Any]) -> BulkDone:
     """It can be undone for half an hour."""
+    count, kept = trash_deals(rows, actor, path=reverse("sales:deals"), title=str(_("Deals")))
+    return BulkDone(count, undo_url=undo_url(kept))
+
+
+def trash_deals(rows: Any, actor: Any, *, path: str, title: str) -> tuple[int, Trash | None]:
+    """Delete deals. Answers how many, and what brings them back (to ``path``, named ``title``)."""
 
     def roots() -> dict[Any, list[int]]:
         many_lock()
         found = lock_all(Deal, list(rows.order_by().values_list("pk", flat=True)), actor)
         return {Deal: [deal.pk for deal in found]}
 
-    count, kept = trash_delete(
+    return trash_delete(
         actor=actor,
         entity="deal",
-        title=str(_("Deals")),
+        title=title,
         scope=DELETE,
-        path=reverse("sales:deals"),
+        path=path,
         roots=roots,
         delete=lambda: deals_delete(deals=rows, actor=actor),
     )
-    return BulkDone(count, undo_url=reverse("workspace:trash-restore", args=[kept.pk]) if kept else "")
 
 
 DEAL_ACTIONS = (

@@ -17,9 +17,11 @@ from crmcem.lib.errors import DomainError, StaleWrite
 from crmcem.lib.web.access import ScopedView
 from crmcem.lib.web.htmx import go, is_fragment
 from crmcem.workspace.policies import user_of
+from crmcem.workspace.trashing import say_with_undo
 from sales.models import Deal, DealContact, Pipeline, Stage
 from sales.selectors.page import members
-from sales.services.deals import deal_create, deal_delete, deal_update
+from sales.services.deals import deal_create, deal_update
+from sales.views.bulk import trash_deals
 from sales.views.common import add_errors, changed, deal_for
 from sales.views.forms import DealForm, MemberForm, initial_of
 
@@ -200,7 +202,7 @@ class DealFact(DealChange):
 
 
 class DealDelete(ScopedView, View):
-    """Delete the deal, after saying what goes with it."""
+    """Delete the deal, after saying what goes with it; it can be undone for half an hour."""
 
     scope = "deals:delete"
 
@@ -214,7 +216,10 @@ class DealDelete(ScopedView, View):
         return render(request, "sales/deal_delete.html", context)
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
-        deal_delete(deal=deal_for(request, pk), actor=self.actor)
+        deal = deal_for(request, pk)
+        path = reverse("sales:deal", args=[pk])
+        _count, kept = trash_deals(Deal.objects.filter(pk=pk), self.actor, path=path, title=str(deal))
+        say_with_undo(request, _("“%(name)s” is deleted.") % {"name": deal}, kept)
         return go(request, reverse("sales:deals"))
 
 

@@ -1,6 +1,8 @@
 """Files of records: what comes in, who gets them, and what becomes of them."""
 
+import datetime as dt
 import io
+import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -8,16 +10,19 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models import F
 from django.test import Client
+from django.urls import reverse
 from rest_framework.test import APIClient
 
-from contacts.models import Attachment
+from contacts.models import Attachment, LooseFile
 from contacts.services.attachments import attachments_forget, file_name
 from contacts.services.contacts import contact_delete
 from crmcem.lib.actors import SYSTEM
 from crmcem.lib.cleaning import Bad
 from crmcem.lib.filetypes import content_type
-from crmcem.workspace.models import AuditEntry
+from crmcem.workspace.models import AuditEntry, Trash
+from crmcem.workspace.models.trash import KEPT
 from tests.conftest import Cast
 from tests.factories.contacts import CompanyFactory, ContactFactory
 from tests.factories.sales import DealFactory
@@ -35,6 +40,11 @@ def media(settings: Any, tmp_path: Path) -> Path:
 
 def kept(media: Path) -> list[Path]:
     return [path for path in media.rglob("*") if path.is_file()]
+
+
+def later(by: dt.timedelta) -> None:
+    """As if ``by`` (and a second) had passed for what is loose."""
+    LooseFile.objects.update(since=F("since") - by - dt.timedelta(seconds=1))
 
 
 def archive(**files: bytes) -> bytes:
@@ -129,8 +139,40 @@ class TestPages:
         assert answer["X-Content-Type-Options"] == "nosniff"
         with django_capture_on_commit_callbacks(execute=True):
             assert client.post(f"/files/{row.pk}/remove/").status_code == 302
-        assert (Attachment.objects.count(), kept(media)) == (0, [])
+        assert (Attachment.objects.count(), kept(media)) == (0, [path])
         assert AuditEntry.objects.filter(table_name="contacts_attachment").count() == 2
+        later(2 * KEPT)
+        with django_capture_on_commit_callbacks(execute=True):
+            assert attachments_forget() == 1
+        assert (kept(media), LooseFile.objects.count()) == ([], 0)
+
+    def test_a_removed_file_comes_back_whole(
+        self, cast: Cast, web: Callable[..., Client], media: Path, django_capture_on_commit_callbacks: Any
+    ) -> None:
+        ada = ContactFactory(owner=cast.rep)
+        client = web(cast.rep)
+        send(client, f"/files/contact/{ada.pk}/", PDF, "offer.pdf", note="signed")
+        row = Attachment.objects.get()
+        before = Attachment.objects.values().get()
+        answer = client.post(f"/files/{row.pk}/remove/", headers={"HX-Request": "true"})
+        fired = json.loads(answer["HX-Trigger"])
+        undo = reverse("workspace:trash-restore", args=[Trash.objects.get().pk])
+        assert fired["toast"]["text"] == "“offer.pdf” is removed."
+        assert (fired["toast"]["undo"], fired["toast"]["undoLabel"]) == (undo, "Undo")
+        assert set(fired["toast"]["events"]) == {"timeline", "panel-contact-files"}
+        assert Trash.objects.get().title == "offer.pdf"
+        later(KEPT - dt.timedelta(seconds=5))
+        with django_capture_on_commit_callbacks(execute=True):
+            assert attachments_forget() == 0
+        assert web(cast.rep2).post(undo).status_code == 404
+        back = client.post(undo)
+        assert (back.status_code, back["Location"]) == (302, f"/contacts/{ada.pk}/")
+        assert Attachment.objects.values().get() == before
+        later(2 * KEPT)
+        with django_capture_on_commit_callbacks(execute=True):
+            assert attachments_forget() == 0  # what is back is no longer loose
+        assert b"".join(client.get(f"/files/{row.pk}/")) == PDF
+        assert not LooseFile.objects.exists()
 
     def test_what_is_refused_leaves_nothing(
         self, cast: Cast, web: Callable[..., Client], settings: Any, media: Path
@@ -213,5 +255,28 @@ def test_files_of_records_that_are_gone_go(
     assert lost.count() == 2
     assert [client.get(f"/files/{row.pk}/").status_code for row in lost] == [404, 404]
     with django_capture_on_commit_callbacks(execute=True):
-        assert attachments_forget() == 2
+        assert attachments_forget() == 0
+    assert (Attachment.objects.count(), LooseFile.objects.count(), len(kept(media))) == (3, 2, 3)
+    later(2 * KEPT)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert attachments_forget(batch=1) == 2
     assert (Attachment.objects.get().contact, len(kept(media))) == (bob, 1)
+    assert not LooseFile.objects.exists()
+
+
+def test_files_come_back_with_a_deleted_record_whatever_upkeep_does_meanwhile(
+    cast: Cast, web: Callable[..., Client], media: Path, django_capture_on_commit_callbacks: Any
+) -> None:
+    ada = ContactFactory(owner=cast.manager)
+    client = web(cast.manager)
+    send(client, f"/files/contact/{ada.pk}/", PDF)
+    client.post(f"/contacts/{ada.pk}/delete/")
+    with django_capture_on_commit_callbacks(execute=True):
+        assert attachments_forget() == 0
+    client.post(reverse("workspace:trash-restore", args=[Trash.objects.get().pk]))
+    later(2 * KEPT)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert attachments_forget() == 0
+    row = Attachment.objects.get()
+    assert row.contact_id == ada.pk
+    assert b"".join(client.get(f"/files/{row.pk}/")) == PDF

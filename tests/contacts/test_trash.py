@@ -144,6 +144,33 @@ def test_a_single_deletion_offers_to_take_it_back(cast: Cast, web: Web, world: W
     assert Activity.objects.filter(kind=f"{kind}.restored", subject_id=pk).count() == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "page", "list_page"),
+    [
+        ("contacts:contact-delete", "contact", "contacts:contact", "contacts:list"),
+        ("contacts:company-delete", "company", "contacts:company", "contacts:companies"),
+        ("sales:deal-delete", "deal", "sales:deal", "sales:deals"),
+    ],
+)
+def test_a_deleted_record_comes_back_to_its_page_whole(
+    cast: Cast, web: Web, world: World, name: str, kind: str, page: str, list_page: str
+) -> None:
+    """By the button in the message that the list shows."""
+    client, pk = web(cast.admin), world.ids[kind]
+    model = {"contact": Contact, "company": Company, "deal": Deal}[kind]
+    label = str(model.objects.get(pk=pk))
+    before = records()
+    response = client.post(reverse(name, args=[pk]))
+    assert (response.status_code, response["Location"]) == (302, reverse(list_page))
+    kept = Trash.objects.latest("pk")
+    assert (kept.title, kept.count, kept.user) == (label, 1, cast.admin)
+    undo = reverse("workspace:trash-restore", args=[kept.pk])
+    assert f'<form method="post" action="{undo}">' in client.get(reverse(list_page)).content.decode()
+    back = client.post(undo)
+    assert (back.status_code, back["Location"]) == (302, reverse(page, args=[pk]))
+    assert {table for table, text in records().items() if text != before[table]} == set()
+
+
 def test_a_deleted_case_comes_back_with_the_customers_figure(
     cast: Cast, web: Web, world: World, drain: Callable[[], Any]
 ) -> None:
