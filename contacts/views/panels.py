@@ -138,7 +138,10 @@ class CompanyJobs(RecordPanel):
 
 
 class CompanyTreePanel(RecordPanel):
-    """The companies above and below, with the people of each branch; empty where a company stands alone."""
+    """The companies above and below, with the people of each branch.
+
+    Where a company stands alone it says to those who may write how that is changed, and is empty for all others.
+    """
 
     model = Company
     template = "contacts/panel_tree.html"

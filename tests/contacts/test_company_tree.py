@@ -106,6 +106,16 @@ class TestTree:
         assert [row["id"] for row in below] == [str(low.pk)]
         assert client.get(f"/companies/{hidden.pk}/tree/").status_code == 404
 
+    def test_one_that_stands_alone_says_how_that_is_changed(
+        self, cast: Cast, web: Callable[..., Client]
+    ) -> None:
+        alone = CompanyFactory(owner=cast.rep)
+        url = f"/companies/{alone.pk}/tree/"
+        told = web(cast.rep).get(url, headers={"HX-Request": "true"}).content.decode()
+        assert f'href="/companies/new/?parent={alone.pk}"' in told
+        assert "It stands alone." in told
+        assert web(cast.readonly).get(url, headers={"HX-Request": "true"}).content.decode().strip() == ""
+
 
 @pytest.mark.django_db(transaction=True)
 def test_two_can_not_make_a_circle_together(cast: Cast, actor: As) -> None:
