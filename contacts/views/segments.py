@@ -18,6 +18,7 @@ from contacts.builder import contact_builder
 from contacts.filters import SegmentFilter
 from contacts.models import Segment
 from contacts.selectors import segments as selectors
+from contacts.selectors.segment_uses import uses_of
 from contacts.services import segments as services
 from contacts.views.bulk import leave_segment
 from contacts.views.common import form_key, number, once, seen
@@ -32,6 +33,8 @@ from crmcem.lib.web.columns import Column
 from crmcem.lib.web.htmx import go, render_page, trigger
 from crmcem.lib.web.lists import Empty
 
+#: so many things that use a segment are named
+USES = 20
 READ, WRITE = "contacts:read", "contacts:write"
 segment_url = cells.url_maker("contacts:segment")
 KINDS = [
@@ -148,6 +151,8 @@ class SegmentPage(ContactList):
         if request.GET.get("_part") == "state":
             response = self.respond("contacts/segment_state.html", self.about())
             return response if self.about()["filling"] else trigger(response, list=True)
+        if request.GET.get("_part") == "uses":
+            return self.respond("contacts/segment_uses.html", self.uses())
         return super().get(request, *args, **kwargs)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -170,6 +175,12 @@ class SegmentPage(ContactList):
             "kind_badge": kind_badge(segment),
             "may_change": self.may_change,
         }
+
+    def uses(self) -> dict[str, Any]:
+        """What names it: the first of what the person may see, and how many more there are."""
+        found = uses_of(self.segment.pk, self.request.user)
+        shown = [each for each in found if not each.is_hidden][:USES]
+        return {"uses": shown, "more": len(found) - len(shown)}
 
     def frame(self) -> dict[str, Any]:
         return super().frame() | self.about() | {"has_views": False}

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from contacts.models import Segment, SegmentMember
+from contacts.models import SavedView, Segment, SegmentMember
 from contacts.services.segmenting.keeping import segments_keep
 from contacts.services.segments import segment_create
 from crmcem.lib.actors import person
@@ -182,6 +182,22 @@ def test_lists_are_filtered_by_a_segment(cast: Cast, web: Web) -> None:
     assert "Best" in panel
     private = make(cast.rep, name="Secret", sharing="private")
     assert web(cast.cx).get("/contacts/", {"segment": private.pk}).status_code == 400
+
+
+def test_its_page_says_what_uses_it(cast: Cast, web: Web) -> None:
+    segment = make(cast.rep)
+    url = f"/segments/{segment.pk}/"
+    assert 'hx-get="?_part=uses"' in web(cast.rep).get(url).content.decode()
+    bare = web(cast.rep).get(url, {"_part": "uses"}, **HTMX).content.decode()
+    assert "Nothing uses it yet" in bare
+    for owner, name in ((cast.rep, "Mine <b>"), (cast.cx, "Theirs")):
+        query = f"segment={segment.pk}"
+        SavedView.objects.create(entity="contact", name=name, owner=owner, sharing="private", query=query)
+    told = web(cast.rep).get(url, {"_part": "uses"}, **HTMX).content.decode()
+    assert "saved view “Mine &lt;b&gt;”</a>, 1 more" in told
+    assert "Theirs" not in told
+    secret = make(cast.rep, name="Secret", sharing="private")
+    assert web(cast.cx).get(f"/segments/{secret.pk}/", {"_part": "uses"}, **HTMX).status_code == 404
 
 
 @pytest.mark.parametrize("n", [1, 40])
