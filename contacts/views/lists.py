@@ -16,7 +16,7 @@ from contacts.views import cells as own
 from contacts.views.bulk import COMPANY_ACTIONS, CONTACT_ACTIONS
 from contacts.views.custom_lists import CustomList
 from contacts.views.fields import COMPANY_FIELDS, CONTACT_FIELDS, EditField, update
-from crmcem.lib.exporting import first, full_name, person, shown
+from crmcem.lib.exporting import birthday_text, first, full_name, person, shown
 from crmcem.lib.keyset import Order
 from crmcem.lib.visibility import mark_hidden
 from crmcem.lib.web import cells
@@ -97,6 +97,9 @@ class ContactList(CustomList):
         "tags": editor(CONTACT_FIELDS["tags"]),
         "email": editor(CONTACT_FIELDS["email"]),
         "job": editor(CONTACT_FIELDS["job_title"]),
+        "birthday": editor(CONTACT_FIELDS["birthday"]),
+        "language": editor(CONTACT_FIELDS["language"]),
+        "external_id": editor(CONTACT_FIELDS["external_id"]),
     }
     create_url_name, create_label, create_scope = "contacts:new", _("New contact"), "contacts:write"
     empty = Empty(
@@ -161,6 +164,22 @@ class ContactList(CustomList):
         ),
         Column("email", _("E-mail"), lambda c: cells.text(c.email), default=False, export="email"),
         Column("job", _("Job title"), lambda c: cells.text(c.job_title), default=False, export="job_title"),
+        Column(
+            "birthday",
+            _("Birthday"),
+            CONTACT_FIELDS["birthday"].show,
+            default=False,
+            export=birthday_text("birthday"),
+        ),
+        Column("language", _("Language"), lambda c: cells.text(c.language), default=False, export="language"),
+        Column("zone", _("Time zone"), lambda c: cells.text(c.time_zone), default=False, export="time_zone"),
+        Column(
+            "external_id",
+            _("External id"),
+            lambda c: cells.text(c.external_id),
+            default=False,
+            export="external_id",
+        ),
         Column(
             "orders",
             _("Orders"),
@@ -239,7 +258,8 @@ class CompanyList(CustomList):
     orderings = (Order("id"), Order("name"))
     bulk_actions = COMPANY_ACTIONS
     editors: ClassVar[Any] = {
-        key: editor(COMPANY_FIELDS[key]) for key in ("domain", "industry", "size", "owner")
+        key: editor(COMPANY_FIELDS[key])
+        for key in ("domain", "industry", "size", "owner", "phone", "website", "external_id")
     }
     create_url_name, create_label, create_scope = "contacts:company-new", _("New company"), "contacts:write"
     empty = Empty(
@@ -306,6 +326,24 @@ class CompanyList(CustomList):
             plain=figure("revenue"),
         ),
         Column(
+            "phone", _("Phone"), lambda c: cells.text(c.phone), default=False, css="count", export="phone"
+        ),
+        Column("website", _("Website"), lambda c: cells.text(c.website), default=False, export="website"),
+        Column(
+            "parent",
+            _("Parent company"),
+            lambda c: own.reference(c, "parent"),
+            default=False,
+            export=shown("parent", "parent__name"),
+        ),
+        Column(
+            "external_id",
+            _("External id"),
+            lambda c: cells.text(c.external_id),
+            default=False,
+            export="external_id",
+        ),
+        Column(
             "created", _("Created"), lambda c: cells.moment(c.created_at), default=False, export="created_at"
         ),
     )
@@ -315,10 +353,19 @@ class CompanyList(CustomList):
 
     def rows(self) -> QuerySet[Any]:
         found = Company.objects.visible_to(self.request.user).select_related("owner")
-        return self.with_custom(found, "search_text")
+        if not self.shows_parent:
+            return self.with_custom(found, "search_text")
+        found = found.select_related("owner", "parent")
+        return self.with_custom(found, "search_text", "parent__search_text", "parent__custom")
+
+    @property
+    def shows_parent(self) -> bool:
+        return any(column.key == "parent" for column in self.shown_columns)
 
     def prepare(self, rows: list[Any]) -> None:
         super().prepare(rows)
+        if self.shows_parent:
+            mark_hidden(rows, self.request.user, "parent")
         figures = company_pulses([row.pk for row in rows], self.request.user)
         for row in rows:
             row.figures = figures.get(row.pk, NOBODY)

@@ -23,6 +23,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Cast, Coalesce, NullIf
 
+from .birthdays import UNKNOWN_YEAR
 from .spreadsheets import FORMULA
 from .visibility import visible_q
 
@@ -78,6 +79,19 @@ def shown(name: str, value: str | Maker) -> Maker:
         wanted = F(value) if isinstance(value, str) else value(user)
         seen = visible_q(user, f"{name}__")
         return Case(When(seen, then=wanted)) if seen else wanted
+
+    return made
+
+
+def birthday_text(name: str) -> Maker:
+    """A birthday as the import reads it again: ``--05-17`` where its year is unknown."""
+
+    def made(user: Any) -> Any:
+        day, year = (
+            Func(F(name), Value(form), function="to_char", output_field=TextField())
+            for form in ("--MM-DD", "YYYY-MM-DD")
+        )
+        return Case(When(**{f"{name}__year": UNKNOWN_YEAR}, then=day), default=year)
 
     return made
 

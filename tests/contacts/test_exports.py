@@ -76,6 +76,61 @@ def test_the_file_is_the_list_with_its_columns_filter_and_order(cast: Cast, web:
 
 
 @pytest.mark.django_db
+def test_what_a_record_has_beyond_the_usual_columns(cast: Cast, web: Web) -> None:
+    own = {"owner": cast.rep, "team": cast.north}
+    for last, day in (("Abel", dt.date(1980, 5, 17)), ("Baker", dt.date(1604, 5, 17)), ("Cole", None)):
+        ContactFactory(
+            first_name="Jo", last_name=last, birthday=day, language="de", time_zone="Europe/Berlin",
+            external_id=f"x-{last}", **own,
+        )  # fmt: skip
+    asked = "?ordering=last_name&columns=name,birthday,language,zone,external_id"
+    assert export(web(cast.rep), reverse("contacts:list") + asked) == [
+        ["Name", "Birthday", "Language", "Time zone", "External id"],
+        ["Jo Abel", "1980-05-17", "de", "Europe/Berlin", "x-Abel"],
+        ["Jo Baker", "'--05-17", "de", "Europe/Berlin", "x-Baker"],
+        ["Jo Cole", "", "de", "Europe/Berlin", "x-Cole"],
+    ]
+    page = web(cast.rep).get(reverse("contacts:list") + asked).content.decode()
+    assert "May 17, 1980" in page
+    assert "1604" not in page
+    top, hidden = CompanyFactory(name="Top", **own), CompanyFactory(name="Secret", owner=cast.rep2)
+    for name, parent in (("One", top), ("Two", hidden)):
+        CompanyFactory(
+            name=name,
+            parent=parent,
+            phone="+4930123456",
+            website="https://a.example",
+            external_id=name,
+            **own,
+        )
+    cast.rep.role.visibility = "own"  # type: ignore[union-attr]
+    cast.rep.role.save()  # type: ignore[union-attr]
+    asked = "?ordering=name&columns=name,phone,website,parent,external_id"
+    found = export(web(cast.rep), reverse("contacts:companies") + asked)
+    assert found == [
+        ["Name", "Phone", "Website", "Parent company", "External id"],
+        ["One", "'+4930123456", "https://a.example", "Top", "One"],
+        ["Top", found[2][1], found[2][2], "", found[2][4]],
+        ["Two", "'+4930123456", "https://a.example", "", "Two"],
+    ]
+    assert "Secret" not in web(cast.rep).get(reverse("contacts:companies") + asked).content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("n", [2, 30])
+def test_the_parents_of_a_list_are_no_query_each(
+    cast: Cast, web: Web, django_assert_max_num_queries: Any, n: int
+) -> None:
+    for _ in range(n):
+        CompanyFactory(owner=cast.rep, team=cast.north, parent=CompanyFactory(owner=cast.rep2))
+    url = reverse("contacts:companies") + "?columns=name,parent"
+    client = web(cast.rep)
+    client.get(url)
+    with django_assert_max_num_queries(12):
+        assert client.get(url).status_code == 200
+
+
+@pytest.mark.django_db
 def test_nothing_hidden_is_in_a_file(cast: Cast, web: Web) -> None:
     make_world(cast)
     cast.rep2.role.scopes = ["*"]  # type: ignore[union-attr]
