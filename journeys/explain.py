@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.utils.text import capfirst
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from crmcem.lib.actions import Action, actions
 from crmcem.lib.activities import kinds
@@ -174,7 +174,9 @@ def step_icon(step: Step) -> str:
 
 
 def _small(text: str) -> str:
-    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+    """The sentence as the rest of another one: in English it begins small there, elsewhere (German nouns) not."""
+    is_english = (get_language() or "en").startswith("en")
+    return text[:1].lower() + text[1:] if is_english and text[1:2].islower() else text
 
 
 def _drawn(step: Step) -> Drawn:

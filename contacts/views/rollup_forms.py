@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from contacts.custom.rollups import offered
@@ -16,14 +17,14 @@ def fields(entity: str) -> dict[str, forms.Field]:
     sources = sources_of(entity)
     what: Groups = [
         (
-            str(source.label).capitalize(),
+            capfirst(str(source.label)),
             [(f"{source.key}:{measure}:{of}", words) for measure, of, words in offered(source)],
         )
         for source in sources
     ]
     only: Groups = [
         (
-            str(source.label).capitalize(),
+            capfirst(str(source.label)),
             [(f"{source.key}:{key}", str(part.label)) for key, part in source.parts.items()],
         )
         for source in sources

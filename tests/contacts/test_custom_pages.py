@@ -8,12 +8,14 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import translation
 from rest_framework.test import APIClient
 
 from contacts.custom.layouts import arrange
 from contacts.models import Company, Contact, CustomField, FieldLayout
 from contacts.services.contacts import contact_update
 from contacts.services.field_layouts import field_layout_create, field_layout_delete, field_layout_update
+from contacts.views import rollup_forms
 from crmcem.lib.actors import Actor
 from crmcem.lib.errors import DomainError, NotAllowed
 from crmcem.workspace.models import User
@@ -391,3 +393,9 @@ class TestLayouts:
         assert api(cast.rep).delete(url).status_code == 403
         assert client.delete(url).status_code == 204
         assert not FieldLayout.objects.exists()
+
+
+def test_records_of_rollups_keep_their_capitals_in_german(cast: Cast) -> None:
+    with translation.override("de"):
+        groups = [label for label, _choices in rollup_forms.fields("contact")["rollup"].choices]  # type: ignore[attr-defined]
+    assert "Erfasste Ereignisse" in groups

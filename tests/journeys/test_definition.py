@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from journeys.definition import (
     AbsenceTrigger,
@@ -13,6 +14,7 @@ from journeys.definition import (
     WaitUntilStep,
     parse,
 )
+from journeys.explain import step_title
 from tests.journeys.conftest import STEP, Notes
 
 pytestmark = pytest.mark.django_db
@@ -202,3 +204,11 @@ def test_limits(notes: Notes) -> None:
 def test_a_stored_definition_outlives_its_action(notes: Notes) -> None:
     data = {"trigger": EVENT, "steps": [{**STEP, "action": "gone"}]}
     assert parse(data, stored=True).first == "n"
+
+
+def test_a_branch_in_words_keeps_the_capitals_of_german_nouns() -> None:
+    step = {"type": "branch", "conditions": {"field": "lifecycle_stage", "op": "eq", "value": "customer"}}
+    [branch] = parse({"trigger": EVENT, "steps": [{**step, "then": [STEP], "else": []}]}).steps
+    assert step_title(branch).startswith("If lifecycle stage")
+    with translation.override("de"):
+        assert step_title(branch).startswith("Wenn Lebenszyklusphase")
