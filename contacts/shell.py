@@ -43,6 +43,16 @@ def _tasks(text: str, user: Any, limit: int) -> list[search.Hit]:
     return [search.Hit(t.title, str(t.contact or ""), reverse("contacts:task", args=[t.pk])) for t in rows]
 
 
+def _segments(text: str, user: Any, limit: int) -> list[search.Hit]:
+    """Segments by words of their name."""
+    ids = ids_by_words(Segment.objects.visible_to(user), folded("name"), text, 200)
+    rows = Segment.objects.filter(pk__in=ids).defer("conditions").order_by("name")[:limit]
+    return [
+        search.Hit(row.name, str(row.get_kind_display()), reverse("contacts:segment", args=[row.pk]))
+        for row in rows
+    ]
+
+
 def _reference(model: Any, key: str, label: Any, url_name: str) -> references.ReferenceType:
     def visible(ids: Collection[int], user: Any) -> dict[int, str]:
         rows = model.objects.filter(pk__in=ids)
@@ -136,6 +146,7 @@ def register_shell() -> None:
         search.Provider("contacts", _("Contacts"), "user", "contacts:read", _contacts, order=10),
         search.Provider("companies", _("Companies"), "building", "contacts:read", _companies, order=20),
         search.Provider("tasks", _("Tasks"), "checkbox", "tasks:read", _tasks, order=40),
+        search.Provider("segments", _("Segments"), "chart-pie", "contacts:read", _segments, order=70),
     )
     references.register(
         _reference(Task, "task", _("Task"), "contacts:task"),
@@ -154,6 +165,7 @@ def register_kinds_to_mark() -> None:
         ("contact", Contact, "contacts:contact", "user", "contacts:read"),
         ("company", Company, "contacts:company", "building", "contacts:read"),
         ("task", Task, "contacts:task", "checkbox", "tasks:read"),
+        ("segment", Segment, "contacts:segment", "chart-pie", "contacts:read"),
     ):
         marked.register(marked.Kind(key, page, icon, scope, marked.names_of(model.objects.visible_to)))
 

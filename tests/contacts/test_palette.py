@@ -7,7 +7,7 @@ from django.db import connection
 from django.db.models import F, Q
 from django.test.utils import CaptureQueriesContext
 
-from contacts.models import Company, Contact, ContactPoint
+from contacts.models import Company, Contact, ContactPoint, Segment
 from contacts.selectors.search import COMPANIES, PEOPLE, matching
 from crmcem.lib.search import Hit, search
 from crmcem.lib.sqlfields import Fold
@@ -35,6 +35,7 @@ def records(cast: Cast) -> None:
     CaseFactory(subject="Zephyr chairs arrived broken", contact=contact, **own)
     SurveyFactory(name="Zephyr satisfaction")
     Automation.objects.create(name="Zephyr welcome")
+    Segment.objects.create(name="Zephyr lovers", kind="static", sharing="private", owner=cast.admin)
 
 
 def found(text: str, user: Any) -> dict[str, list[str]]:
@@ -43,7 +44,7 @@ def found(text: str, user: Any) -> dict[str, list[str]]:
 
 def test_it_finds_every_kind_of_record(cast: Cast, records: None) -> None:
     assert set(found("zephyr", cast.admin)) == {
-        "contacts", "companies", "deals", "tasks", "cases", "survey", "automations",
+        "contacts", "companies", "deals", "tasks", "cases", "survey", "automations", "segments",
     }  # fmt: skip
 
 
