@@ -21,17 +21,64 @@ function mark(index) {
   all[current]?.scrollIntoView({ block: "nearest" });
 }
 
+// --- what can be done with the record or page in view: its own buttons, by their names -----------------
+const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().trim();
+
+function here(text) {
+  const words = folded(text).split(/\s+/).filter(Boolean);
+  const found = [];
+  for (const button of document.querySelectorAll("#content .page-actions :is(a.btn, button.btn), #content .quick-tabs button")) {
+    const label = (button.getAttribute("aria-label") || button.textContent).trim();
+    if (!label || button.disabled || !button.checkVisibility()) continue;
+    const own = folded(label).split(/[^\p{L}\p{N}]+/u);
+    if (words.every((word) => own.some((part) => part.startsWith(word)))) found.push({ button, label });
+  }
+  return found;
+}
+
+// Where nothing is typed they stand first, yet Enter alone does none of them; else they follow the records.
+function showHere(text) {
+  const found = here(text);
+  if (!found.length) return 0;
+  const group = document.createElement("div");
+  group.className = "palette-group";
+  group.setAttribute("role", "group");
+  group.setAttribute("aria-label", palette.dataset.here);
+  const head = Object.assign(document.createElement("div"), { className: "palette-label", textContent: palette.dataset.here });
+  group.append(head);
+  for (const { button, label } of found) {
+    const item = Object.assign(document.createElement("button"), { type: "button", className: "palette-item" });
+    item.setAttribute("role", "option");
+    const icon = button.querySelector("i.ti")?.cloneNode() ?? document.createElement("i");
+    const words = Object.assign(document.createElement("span"), { className: "palette-text", textContent: label });
+    item.append(icon, words);
+    item.addEventListener("click", () => {
+      palette.close();
+      button.click();
+    });
+    group.append(item);
+  }
+  results.querySelector(".palette-none")?.remove();
+  if (text) results.insertBefore(group, results.querySelector("[data-pages]"));
+  else results.prepend(group);
+  return text ? 0 : found.length;
+}
+
 async function look() {
   const mine = ++latest;
-  const url = `${palette.dataset.url}?q=${encodeURIComponent(input.value.trim())}`;
+  const text = input.value.trim();
+  const url = `${palette.dataset.url}?q=${encodeURIComponent(text)}`;
   const answer = await fetch(url, { headers: { "HX-Request": "true" } }).catch(() => null);
   if (mine !== latest) return; // a later key was faster
   if (!answer?.ok) {
     document.dispatchEvent(new CustomEvent("toast", { detail: { text: $("#toasts").dataset.offline, level: "error" } }));
     return;
   }
-  results.innerHTML = await answer.text();
-  mark(0);
+  const html = await answer.text();
+  if (mine !== latest) return;
+  results.innerHTML = html;
+  mark(showHere(text));
+  if (!text) results.scrollTop = 0;
 }
 
 function openPalette() {

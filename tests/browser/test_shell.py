@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from crmcem.workspace.models import Notification, User
 from tests.conftest import PASSWORD, Cast
+from tests.factories.contacts import ContactFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Open = Callable[..., Page]
@@ -49,6 +50,29 @@ def test_the_palette_opens_by_key_and_goes_where_it_says(cast: Cast, page: Open)
     expect(option).to_have_attribute("aria-selected", "true")
     tab.keyboard.press("Escape")
     expect(tab.locator("#palette")).to_be_hidden()
+
+
+def test_the_palette_does_what_the_page_in_view_can_do(cast: Cast, page: Open) -> None:
+    contact = ContactFactory(first_name="Ada", last_name="Byron", owner=cast.manager, team=cast.north)
+    tab = page(cast.manager)
+    tab.goto(f"/contacts/{contact.pk}/")
+    tab.keyboard.press("Control+k")
+    here = tab.get_by_role("group", name="On this page")
+    expect(here.get_by_role("option", name="Merge")).to_be_visible()
+    # Enter on nothing typed deletes nothing: what is marked is no deed
+    expect(here.locator("[aria-selected=true]")).to_have_count(0)
+    tab.keyboard.type("hist")
+    expect(here.get_by_role("option")).to_have_text(["History"])
+    expect(here.locator("[aria-selected=true]")).to_have_count(1)
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#palette")).to_be_hidden()
+    expect(tab.locator("#drawer")).to_contain_text("History of Ada Byron")
+    tab.keyboard.press("Escape")
+    tab.keyboard.press("Control+k")
+    tab.keyboard.type("new conta")
+    expect(tab.get_by_role("option", name="Create: Contact")).to_be_visible()
+    tab.get_by_role("combobox").fill("exports")
+    expect(tab.get_by_role("option", name="My exports")).to_be_visible()
 
 
 def test_the_keyboard_alone_is_enough(cast: Cast, page: Open) -> None:
