@@ -149,6 +149,5 @@ class Follow(ScopedView, View):
             "follow_url": reverse("contacts:follow", args=[on.about, on.pk]),
             "mine": any(row.user_id == user_of(request).pk for row in people),
             "people": people,
-            "names": ", ".join(str(row.user) for row in people),
         }
         return render_page(request, "contacts/panel_page.html", context, "contacts/follow.html")

@@ -96,7 +96,10 @@ def test_the_button_the_filter_and_the_api(
     for about, pk in (("contact", ada.pk), ("deal", deal.pk), ("company", acme.pk)):
         url = f"/follow/{about}/{pk}/"
         assert 'aria-pressed="false"' in client.get(url).content.decode()
-        assert 'aria-pressed="true"' in client.post(url, headers={"HX-Request": "true"}).content.decode()
+        followed = client.post(url, headers={"HX-Request": "true"}).content.decode()
+        assert 'aria-pressed="true"' in followed
+        assert 'aria-label="1 follower"' in followed
+        assert f"<li>{cast.rep}</li>" in followed
     page = client.get("/contacts/", {"followed": "true"}).content.decode()
     assert ("Ada" in page, "Bob" in page) == (True, False)
     page = client.get("/deals/", {"followed": "true"}).content.decode()
