@@ -61,7 +61,7 @@ class Kind:
             "form": form,
             "record": record,
             "kind": self,
-            "title": str(record) if record is not None else self.new_title,
+            "title": self.new_title if record is None else _("Edit %(name)s") % {"name": record},
             "back_url": reverse(self.page, args=[record.pk]) if record else reverse(self.list_page),
             "list_url": reverse(self.list_page),
         }

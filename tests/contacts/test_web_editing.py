@@ -114,6 +114,12 @@ class TestNew:
 
 
 class TestEdit:
+    def test_it_says_that_it_edits_and_leads_back(self, cast: Cast, web: Web) -> None:
+        contact = ContactFactory(first_name="Ada", last_name="B", owner=cast.rep, team=cast.north)
+        page = web(cast.rep).get(f"/contacts/{contact.pk}/edit/").content.decode()
+        assert "<h1>Edit Ada B</h1>" in page
+        assert f'<span aria-hidden="true">/</span><a href="/contacts/{contact.pk}/">Ada B</a>' in page
+
     def test_saves_the_whole_form(self, cast: Cast, web: Web) -> None:
         contact = ContactFactory(owner=cast.rep, job_title="Old")
         url = reverse("contacts:edit", args=[contact.pk])
