@@ -19,6 +19,7 @@ class FeedbackConfig(AppConfig):
         from .relations import register_relations
         from .services import merging
         from .services.case_bulk import cases_back
+        from .services.sending import register_sending
         from .shell import register_cases
         from .views.palette import SURVEYS
 
@@ -28,6 +29,7 @@ class FeedbackConfig(AppConfig):
         register_related()
         register_relations()
         register_offers()
+        register_sending()
         merging.register()
         after_restore("case", Case, cases_back)
         search.register(SURVEYS)

@@ -114,6 +114,24 @@ class SendForm(forms.Form):
     )
 
 
+class SegmentSendForm(forms.Form):
+    """``segments`` are ``(id, name)`` of those that the person may choose."""
+
+    form_key = forms.CharField(widget=forms.HiddenInput, required=False, max_length=64)
+    segment = forms.ChoiceField(label=_("Segment"), error_messages={"required": _("Choose a segment.")})
+    touchpoint = forms.CharField(
+        label=_("Touchpoint"),
+        max_length=MAX_TOUCHPOINT,
+        required=False,
+        help_text=_("What it is about, such as “delivery”. Answers can be compared by it."),
+    )
+
+    def __init__(self, data: Any = None, *, segments: list[tuple[str, str]], initial: Any = None) -> None:
+        super().__init__(data, auto_id="all_%s", initial=initial)
+        chosen: Any = self.fields["segment"]
+        chosen.choices = [("", _("Choose a segment")), *segments]
+
+
 class MoodForm(forms.Form):
     label = forms.ChoiceField(label=_("Mood"), choices=MOODS)
 

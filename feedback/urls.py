@@ -16,6 +16,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("surveys/<int:pk>/delete/", surveys.SurveyDelete.as_view(), name="survey-delete"),
     path("surveys/<int:pk>/invitations/", survey_sending.InvitationList.as_view(), name="invitations"),
     path("surveys/<int:pk>/send/", survey_sending.SurveySend.as_view(), name="survey-send"),
+    path(
+        "surveys/<int:pk>/send/segment/",
+        survey_sending.SurveySendSegment.as_view(),
+        name="survey-send-segment",
+    ),
     path("surveys/<int:pk>/link.svg", survey_sending.SurveyCode.as_view(), name="survey-code"),
     path("responses/", answers.AnswerList.as_view(), name="responses"),
     path("responses/<int:pk>/", answers.AnswerPage.as_view(), name="response"),

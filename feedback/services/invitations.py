@@ -49,12 +49,7 @@ def invitation_create(
     invitation. Raises DomainError for a survey that is not live, a hidden contact or a bad value.
     """
     require(actor, "surveys:write")
-    if channel not in CHANNELS:
-        raise DomainError.of("channel", "invalid_choice", _("The channel is email or link."))
-    if len(touchpoint) > MAX_TOUCHPOINT or "\x00" in touchpoint:
-        raise DomainError.of("touchpoint", "invalid", _("A touchpoint has at most 80 characters."))
-    if survey.status != Survey.Status.LIVE:
-        raise DomainError.of("survey", "not_live", _("This survey is not live. Publish it first."))
+    check_asking(survey, channel, touchpoint)
     with acting(actor):
         # The lock makes parallel invitations of one customer queue up: the second sees the first.
         rows = visible_rows(Contact, actor).select_related("company").filter(pk=contact.pk)
@@ -84,6 +79,16 @@ def invitation_create(
             _queue_mail(invitation, actor)
         _announce(invitation, actor)
     return invitation
+
+
+def check_asking(survey: Survey, channel: str, touchpoint: str) -> None:
+    """Raises DomainError where nobody could be asked so."""
+    if channel not in CHANNELS:
+        raise DomainError.of("channel", "invalid_choice", _("The channel is email or link."))
+    if len(touchpoint) > MAX_TOUCHPOINT or "\x00" in touchpoint:
+        raise DomainError.of("touchpoint", "invalid", _("A touchpoint has at most 80 characters."))
+    if survey.status != Survey.Status.LIVE:
+        raise DomainError.of("survey", "not_live", _("This survey is not live. Publish it first."))
 
 
 def why_not(survey: Survey, contact: Contact, channel: str = "email") -> str:

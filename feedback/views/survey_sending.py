@@ -9,28 +9,32 @@ import qrcode.image.svg
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views import View
 
-from contacts.models import Contact
+from contacts.models import Contact, Segment
 from contacts.selectors.search import PEOPLE, best
+from contacts.selectors.segments import named
+from contacts.views.common import form_key, once
+from crmcem.lib.api.fields import parse_id
 from crmcem.lib.errors import DomainError
 from crmcem.lib.exporting import first, full_name
 from crmcem.lib.keyset import Order
 from crmcem.lib.web import cells
 from crmcem.lib.web.access import ScopedView
 from crmcem.lib.web.columns import Column
-from crmcem.lib.web.htmx import render_page
+from crmcem.lib.web.htmx import is_fragment, render_page
 from crmcem.lib.web.lists import Empty, ListPage
 from feedback import links
 from feedback.filters import InvitationFilter
-from feedback.forms import SendForm, show_errors
+from feedback.forms import SegmentSendForm, SendForm, show_errors
 from feedback.models import Invitation, Survey
 from feedback.selectors.survey_figures import last_asked
 from feedback.services.invitations import REASONS, invitation_create
+from feedback.services.sending import sending_forecast, survey_send_to_segment
 
 contact_url = cells.url_maker("contacts:contact")
 FOUND = 8
@@ -160,8 +164,12 @@ class SurveySend(ScopedView, View):
             messages.success(self.request, _("The invitation to %(name)s is on its way.") % words)
         return redirect("feedback:survey", made.survey_id)
 
-    def show(self, survey: Survey, form: SendForm, status: int = 200) -> HttpResponse:
+    def show(
+        self, survey: Survey, form: SendForm, status: int = 200, segment_form: SegmentSendForm | None = None
+    ) -> HttpResponse:
         request = self.request
+        if segment_form is None and not is_fragment(request):
+            segment_form = SegmentSendForm(segments=named(request.user), initial={"form_key": form_key()})
         text = (request.GET.get("q") or request.POST.get("q") or "").replace("\x00", "").strip()[:200]
         visible = Contact.objects.visible_to(request.user).select_related("company")
         value = form["contact"].value()
@@ -174,6 +182,7 @@ class SurveySend(ScopedView, View):
         context = {
             "survey": survey,
             "form": form,
+            "segment_form": segment_form,
             "q": text,
             "chosen": chosen,
             "people": self.told(survey, people),
@@ -201,6 +210,48 @@ class SurveySend(ScopedView, View):
         rows = Invitation.objects.visible_to(self.request.user).filter(survey=survey, channel="link")
         made = rows.filter(pk=int(pk)).exclude(status="suppressed").first()
         return links.invitation_url(made.pk) if made else ""
+
+
+class SurveySendSegment(ScopedView, View):
+    """GET (``?segment=``): what asking a whole segment would mean, in numbers. POST: begin it."""
+
+    scope = "surveys:write"
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        survey = get_object_or_404(Survey, pk=pk)
+        if not is_fragment(request):
+            return redirect("feedback:survey-send", survey.pk)
+        segment = self.segment(request.GET.get("segment", ""))
+        found = sending_forecast(segment, request.user) if segment is not None else None
+        return render(request, "feedback/surveys/send_forecast.html", {"found": found, "segment": segment})
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        survey = get_object_or_404(Survey, pk=pk)
+        form = SegmentSendForm(request.POST, segments=named(request.user))
+        if form.is_valid():
+            try:
+                return redirect(once(request, lambda: self.begin(survey, form)))
+            except DomainError as error:
+                show_errors(form, error)
+        sending = SurveySend()
+        sending.setup(request, pk=pk)
+        return sending.show(survey, SendForm(), 422, segment_form=form)
+
+    def begin(self, survey: Survey, form: SegmentSendForm) -> str:
+        segment = self.segment(form.cleaned_data["segment"])
+        if segment is None:
+            raise DomainError.of("segment", "does_not_exist", _("Choose a segment."))
+        edit = survey_send_to_segment(
+            survey=survey, segment=segment, actor=self.actor, touchpoint=form.cleaned_data["touchpoint"]
+        )
+        return reverse("workspace:edit", args=[edit.pk])
+
+    def segment(self, text: str) -> Segment | None:
+        pk = parse_id(text)
+        found: Segment | None = (
+            None if pk is None else Segment.objects.visible_to(self.request.user).filter(pk=pk).first()
+        )
+        return found
 
 
 class SurveyCode(ScopedView, View):

@@ -88,7 +88,14 @@ class BulkEdit(models.Model):
         return self.model.startswith("repair:")
 
     @property
+    def is_sending(self) -> bool:
+        """Something went out to each record: it can be stopped, and not taken back."""
+        return self.model.startswith("send:")
+
+    @property
     def can_undo(self) -> bool:
+        if self.is_sending:
+            return False
         ended = self.status in {self.Status.DONE, self.Status.CANCELLED, self.Status.FAILED}
         return bool(ended and self.changed and self.expires_at and self.expires_at > timezone.now())
 

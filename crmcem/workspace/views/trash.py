@@ -24,6 +24,7 @@ class TrashList(LoginRequiredMixin, View):
         edits = BulkEdit.objects.visible_to(user_of(request)).filter(
             expires_at__gt=timezone.now(), changed__gt=0
         )
+        edits = edits.exclude(model__startswith="send:")  # what is sent can't be brought back
         context = {
             "rows": rows,
             "edits": edits.defer("ids", "value", "failures")[:SHOWN],
