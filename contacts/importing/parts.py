@@ -78,7 +78,7 @@ def _kind(value: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _countries() -> dict[str, str]:
+def countries_by_name() -> dict[str, str]:
     """The codes of countries by their names in English and German."""
     from phonenumbers.geodata.locale import LOCALE_DATA
 
@@ -95,7 +95,7 @@ def _countries() -> dict[str, str]:
 
 
 def _country(value: str) -> str:
-    known: str = _countries().get(fold(value)) or SHAPE.spec["country"](value)
+    known: str = countries_by_name().get(fold(value)) or SHAPE.spec["country"](value)
     return known
 
 

@@ -44,7 +44,7 @@ def country(value: Any) -> str:
     """A code of two letters in upper case, blank for nothing."""
     code = str(cleaning.text(40)(value)).upper()
     if code and code not in COUNTRIES:
-        raise Bad("invalid", _("Send the ISO code of a country: two letters such as DE or US."))
+        raise Bad("invalid", _("Write the country’s code of two letters, such as DE or US."))
     return code
 
 

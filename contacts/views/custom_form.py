@@ -9,6 +9,7 @@ from contacts.custom.definitions import active
 from contacts.custom.layouts import arrange
 from contacts.custom.links import link_names
 from contacts.views.custom_inputs import input_of, start_of
+from contacts.views.lookup import name_chosen
 
 
 class CustomForm(forms.Form):
@@ -40,6 +41,8 @@ class CustomForm(forms.Form):
             self.fields[each.name] = input_of(each, stored.get(each.key), names)
             self.initial.setdefault(each.name, start_of(each, stored.get(each.key), names))
         self.initial["custom_shown"] = ",".join(each.key for each in typed)
+        if self.is_bound:
+            name_chosen(self, user)
 
     def groups(self) -> list[tuple[str, list[Any]]]:
         """``(heading, fields)`` for the page."""

@@ -11,6 +11,7 @@ from django.views import View
 from contacts.models import Company, Contact
 from contacts.views.common import number, seen
 from contacts.views.fields import HIDEABLE, EditField, fields_of, item, update, with_links
+from contacts.views.lookup import name_chosen
 from crmcem.lib.errors import DomainError, NotAllowed, StaleWrite
 from crmcem.lib.visibility import mark_hidden
 from crmcem.lib.web.access import ScopedView
@@ -95,6 +96,8 @@ class FieldEdit(ScopedView, View):
             else "form-control form-control-sm"
         )
         widget.attrs |= {"class": css, "autofocus": True, "aria-label": str(field.label)}
+        if data is not None:
+            name_chosen(form, self.request.user)
         return form
 
     def stale(self, request: HttpRequest, pk: int, field: EditField, form: forms.Form) -> HttpResponse:

@@ -8,8 +8,10 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.views import View
 
+from contacts.custom.entities import entities
 from contacts.models import Contact
 from contacts.selectors.search import COMPANIES, PEOPLE, best
+from contacts.views.common import number
 from crmcem.lib.web.access import ScopedView
 from crmcem.lib.web.htmx import render_page
 
@@ -33,6 +35,29 @@ class LookupInput(forms.Widget):
         from django.template.loader import render_to_string
 
         return render_to_string(self.template_name, self.get_context(name, value, attrs))
+
+
+def name_chosen(form: forms.Form, user: Any) -> None:
+    """A form that comes back with its faults shows the name of what was chosen, not of what is stored.
+
+    A record that the person may not see has no name here.
+    """
+    for name, field in form.fields.items():
+        widget = field.widget
+        if not isinstance(widget, LookupInput):
+            continue
+        chosen, stored = str(form[name].value() or ""), str(form.initial.get(name) or "")
+        if chosen != stored:
+            widget.text = _name_of(widget.url_name, chosen, user)
+
+
+def _name_of(url_name: str, chosen: str, user: Any) -> str:
+    pk = number(chosen)
+    entity = next((each for each in entities if each.lookup_url_name == url_name), None)
+    if pk is None or entity is None:
+        return ""
+    row = entity.model.objects.visible_to(user).filter(pk=pk).first()
+    return "" if row is None else str(row)
 
 
 class Lookup(ScopedView, View):

@@ -8,6 +8,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from contacts.importing.fields import fold
+from contacts.importing.parts import countries_by_name
 from contacts.models import Address, Company, CompanyDomain, Contact, SocialProfile
 from contacts.services import domains, places
 from contacts.views.parts import Kind, Line, PartForm, of
@@ -36,10 +38,12 @@ class AddressForm(_Keep):
     postal_code = line_field(gettext_lazy("Postal code"), 20)
     city = line_field(gettext_lazy("City"), 120)
     region = line_field(gettext_lazy("Region"), 120)
-    country = line_field(
-        gettext_lazy("Country"), 40, gettext_lazy("Its code of two letters, such as DE or US.")
-    )
+    country = line_field(gettext_lazy("Country"), 40, gettext_lazy("Its name, or its code such as DE or US."))
     is_primary = forms.BooleanField(label=PRIMARY, required=False)
+
+    def data_for_service(self) -> dict[str, Any]:
+        data = super().data_for_service()
+        return data | {"country": countries_by_name().get(fold(data["country"]), data["country"])}
 
 
 def _addresses(record: Any, user: Any) -> list[Line]:

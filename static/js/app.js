@@ -78,7 +78,10 @@ function shut(dialog) {
 document.addEventListener("htmx:afterSwap", (event) => {
   const dialog = event.detail.target.closest?.("#modal, #drawer");
   if (dialog && !dialog.open && event.detail.target.childElementCount) dialog.showModal();
-  if (dialog) event.detail.target.querySelector("[autofocus], .is-invalid, input:not([type=hidden]), select, textarea")?.focus();
+  if (dialog) {
+    const first = (selector) => event.detail.target.querySelector(selector);
+    (first("[autofocus]") ?? first(".is-invalid") ?? first("input:not([type=hidden]), select, textarea"))?.focus();
+  }
 });
 // A panel whose answer holds nothing is hidden by its style.
 document.addEventListener("htmx:afterSwap", ({ detail: { target } }) => {
@@ -153,6 +156,9 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 document.addEventListener("htmx:afterRequest", (event) => {
   for (const button of event.detail.elt.querySelectorAll?.("button:not([type=button])") ?? []) button.disabled = false;
 });
+
+// A form that comes back with faults begins at the first of them.
+$("#content .is-invalid")?.focus();
 
 // --- clicks --------------------------------------------------------------------------------------
 const narrow = window.matchMedia("(max-width: 760px)");

@@ -68,6 +68,14 @@ def test_nobody_finds_what_they_may_not_see(cast: Cast, records: None) -> None:
     assert [(hit.label, hit.detail) for hit in hits] == [("Plain errand", "")]
 
 
+def test_pages_come_before_records_that_are_only_similar(cast: Cast, web: Any) -> None:
+    DealFactory(name="Concert series", owner=cast.rep, team=cast.north)
+    page = web(cast.rep).get("/search/", {"q": "seg"}, headers={"HX-Request": "true"}).content.decode()
+    assert page.index(">Segments<") < page.index("Concert series")
+    named = web(cast.rep).get("/search/", {"q": "con"}, headers={"HX-Request": "true"}).content.decode()
+    assert named.index("Concert series") < named.index(">Contacts<")
+
+
 def test_the_best_hits_group_comes_first(cast: Cast, records: None) -> None:
     assert next(iter(found("zephyr chairs", cast.admin))) == "deals"
     assert next(iter(found("zephyr welcome", cast.admin))) == "automations"

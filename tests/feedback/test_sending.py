@@ -26,9 +26,8 @@ HTMX = {"HX-Request": "true"}
 
 
 def segment_of(owner: User, *contacts: Contact, **values: Any) -> Segment:
-    made: Segment = Segment.objects.create(
-        name="Fans", owner=owner, kind="static", filled_at=timezone.now(), **{"sharing": "all", **values}
-    )
+    values = {"name": "Fans", "kind": "static", "sharing": "all", **values}
+    made: Segment = Segment.objects.create(owner=owner, filled_at=timezone.now(), **values)
     for contact in contacts:
         SegmentMember.objects.create(segment=made, contact=contact, since=timezone.now())
     return made

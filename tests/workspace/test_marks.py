@@ -29,7 +29,16 @@ def star(client: Client, kind: str, pk: object, on: str = "1") -> int:
 
 
 def test_every_kind_leads_to_a_page_that_asks_for_its_star(cast: Cast, web: Web) -> None:
-    assert set(marked.kinds.keys()) == {"contact", "company", "task", "deal", "case", "survey", "automation"}
+    assert set(marked.kinds.keys()) == {
+        "contact",
+        "company",
+        "task",
+        "deal",
+        "case",
+        "survey",
+        "automation",
+        "segment",
+    }
     contact = ContactFactory(owner=cast.rep, team=cast.north)
     page = web(cast.rep).get(reverse("contacts:contact", args=[contact.pk])).content.decode()
     assert f'{{"kind":"contact","id":"{contact.pk}"}}' in page

@@ -33,6 +33,9 @@ class Search(LoginRequiredMixin, View):
         text = request.GET.get("q", "").replace("\x00", "").strip()[:MAX_LENGTH]
         user = user_of(request)
         context: dict[str, Any] = {"text": text, "pages": self.pages(text), "groups": search(text, user)}
+        # Records that are only similar to what is typed come after the pages whose names begin so.
+        found = context["groups"]
+        context["pages_first"] = bool(text and context["pages"]) and not (found and found[0][1][0].score >= 1)
         if not text:
             mine = [(_("Favourites"), favourites(user, 6)), (_("Recently opened"), recents(user, 8))]
             context["mine"] = [(label, rows) for label, rows in mine if rows]
