@@ -8,7 +8,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from contacts.importing.fields import fold
+from contacts.importing.folding import fold
 from contacts.importing.parts import countries_by_name
 from contacts.models import Address, Company, CompanyDomain, Contact, SocialProfile
 from contacts.services import domains, places
