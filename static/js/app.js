@@ -80,7 +80,8 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (dialog && !dialog.open && event.detail.target.childElementCount) dialog.showModal();
   if (dialog) {
     const first = (selector) => event.detail.target.querySelector(selector);
-    (first("[autofocus]") ?? first(".is-invalid") ?? first("input:not([type=hidden]), select, textarea"))?.focus();
+    // by an attribute: until it settles, an input that was there before still has its old class
+    (first("[autofocus]") ?? first("[aria-invalid=true]") ?? first("input:not([type=hidden]), select, textarea"))?.focus();
   }
 });
 // A panel whose answer holds nothing is hidden by its style.

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from contacts.services.contacts import contact_create
+from crmcem.lib.actors import person
 from tests.conftest import Cast
 from tests.factories.contacts import CompanyFactory, ContactFactory
 
@@ -49,13 +51,17 @@ def test_a_company_is_chosen_beside_the_edge_of_the_page(cast: Cast, page: Open)
 
 
 def test_the_first_fault_has_the_focus(cast: Cast, page: Open) -> None:
-    contact = ContactFactory(owner=cast.manager, team=cast.north)
     tab = page(cast.manager)
     tab.goto("/contacts/new/")
     tab.get_by_label("First name").fill("Ada")
     tab.get_by_label("Phone").fill("12")
     tab.get_by_role("button", name="Create", exact=True).last.click()
     expect(tab.get_by_label("Phone")).to_be_focused()
+
+
+def test_the_first_fault_in_a_dialog_has_the_focus(cast: Cast, page: Open) -> None:
+    contact = ContactFactory(owner=cast.manager, team=cast.north)
+    tab = page(cast.manager)
     tab.goto(f"/contacts/{contact.pk}/")
     tab.locator("#panel-contact-addresses").get_by_role("link", name="Add an address").click()
     modal = tab.locator("#modal")
@@ -70,12 +76,8 @@ def test_the_first_fault_has_the_focus(cast: Cast, page: Open) -> None:
 
 def test_hints_of_duplicates_stay_in_their_column(cast: Cast, page: Open) -> None:
     for n in range(2):
-        ContactFactory(
-            first_name="Rainer",
-            last_name="Graf",
-            email=f"rainer.graf{n}@lake-software.example",
-            owner=cast.rep,
-        )
+        data = {"first_name": "Rainer", "last_name": "Graf", "email": f"rainer.graf{n}@lake-software.example"}
+        contact_create(data=data, actor=person(cast.rep))
     tab = page(cast.rep)
     tab.goto("/contacts/new/")
     tab.get_by_label("First name").fill("Rainer")
@@ -83,3 +85,19 @@ def test_hints_of_duplicates_stay_in_their_column(cast: Cast, page: Open) -> Non
     hint = tab.locator("#last_name-check .duplicate")
     expect(hint).to_contain_text("rainer.graf1@lake-software.example")
     assert hint.evaluate("e => e.scrollWidth - e.clientWidth") == 0
+
+
+def test_people_to_choose_from_are_not_cut_off_by_the_dialog(cast: Cast, page: Open) -> None:
+    own = {"owner": cast.rep, "team": cast.north}
+    contact = ContactFactory(**own)
+    for n in range(6):
+        ContactFactory(first_name="Zora", last_name=f"N{n}", **own)
+    tab = page(cast.rep)
+    tab.goto(f"/contacts/{contact.pk}/")
+    tab.locator("#panel-contact-relationships").get_by_role("link", name="Add a relationship").click()
+    modal = tab.locator("#modal")
+    modal.get_by_role("combobox", name="Whom").fill("zora")
+    options = modal.locator(".lookup-list")
+    expect(options.get_by_role("option")).to_have_count(6)
+    inside = options.bounding_box(), modal.bounding_box()
+    assert inside[0]["y"] + inside[0]["height"] <= inside[1]["y"] + inside[1]["height"]  # type: ignore[index]

@@ -208,7 +208,7 @@ def test_a_stored_definition_outlives_its_action(notes: Notes) -> None:
 
 def test_a_branch_in_words_keeps_the_capitals_of_german_nouns() -> None:
     step = {"type": "branch", "conditions": {"field": "lifecycle_stage", "op": "eq", "value": "customer"}}
-    then = [{"type": "action", "action": "add_tag", "parameters": {"tags": "vip"}}]
+    then = [{"type": "action", "action": "add_tag", "parameters": {"tag": "vip"}}]
     [branch] = parse({"trigger": EVENT, "steps": [{**step, "then": then, "else": []}]}).steps
     assert step_title(branch).startswith("If lifecycle stage")
     with translation.override("de"):
