@@ -8,9 +8,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views import View
 
+from contacts.custom.definitions import active
 from contacts.models import Company, Contact
 from contacts.views.common import number, seen
-from contacts.views.fields import HIDEABLE, EditField, fields_of, item, update, with_links
+from contacts.views.fields import HIDEABLE, EditField, entity_of, fields_of, item, update, with_links
 from contacts.views.lookup import name_chosen
 from crmcem.lib.errors import DomainError, NotAllowed, StaleWrite
 from crmcem.lib.visibility import mark_hidden
@@ -65,6 +66,8 @@ class FieldEdit(ScopedView, View):
         )
         response = self.value(request, row, field)
         reached = dict.fromkeys(TOUCHED.get(name, ()), True)
+        if any(each.computed for each in active(entity_of(self.model)).values()):
+            reached[f"panel_{entity_of(self.model)}_details"] = True  # formulas may have changed with it
         return trigger(response, timeline=True, **reached)
 
     def record(self, request: HttpRequest, pk: int, name: str) -> tuple[Any, EditField]:

@@ -9,6 +9,7 @@ from contacts.services.contacts import contact_create
 from crmcem.lib.actors import person
 from tests.conftest import Cast
 from tests.factories.contacts import CompanyFactory, ContactFactory
+from tests.factories.fields import CustomFieldFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Open = Callable[..., Page]
@@ -101,3 +102,19 @@ def test_people_to_choose_from_are_not_cut_off_by_the_dialog(cast: Cast, page: O
     expect(options.get_by_role("option")).to_have_count(6)
     inside = options.bounding_box(), modal.bounding_box()
     assert inside[0]["y"] + inside[0]["height"] <= inside[1]["y"] + inside[1]["height"]  # type: ignore[index]
+
+
+def test_a_formula_follows_a_field_that_is_changed_in_place(cast: Cast, page: Open) -> None:
+    CustomFieldFactory(key="budget", label="Budget", type="number", options={"decimals": 0})
+    formula = {"formula": 'if custom.budget > 10 then "large" else "small"', "decimals": 0}
+    CustomFieldFactory(key="size", label="Size of it", type="formula", options=formula)
+    contact = ContactFactory(owner=cast.rep, team=cast.north, custom={"budget": 5})
+    tab = page(cast.rep)
+    tab.goto(f"/contacts/{contact.pk}/")
+    size = tab.locator("[data-field=custom-size] .field-value")
+    expect(size).to_have_text("small")
+    tab.get_by_role("button", name="Change Budget").click()
+    tab.get_by_role("textbox", name="Budget").fill("12")
+    tab.keyboard.press("Enter")
+    expect(size).to_have_text("large")
+    expect(tab.get_by_role("button", name="Change Budget")).to_be_focused()
