@@ -60,6 +60,7 @@ def test_the_first_fault_has_the_focus(cast: Cast, page: Open) -> None:
     tab.get_by_label("Phone").fill("12")
     tab.get_by_role("button", name="Create", exact=True).last.click()
     expect(tab.get_by_label("Phone")).to_be_focused()
+    tab.wait_for_load_state("networkidle")
 
 
 def test_the_first_fault_in_a_dialog_has_the_focus(cast: Cast, page: Open) -> None:
