@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("contacts", "0034_pulse_add")]
+    dependencies = [("contacts", "0038_parts_of_companies_in_imports")]
     operations = [
         migrations.CreateModel(
             name="LooseFile",
