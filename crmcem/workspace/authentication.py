@@ -35,6 +35,13 @@ class BearerAuthentication(authentication.BaseAuthentication):
 class SessionAuthentication(authentication.SessionAuthentication):
     """The web's session; every write needs the CSRF token."""
 
+    def enforce_csrf(self, request: Request) -> None:
+        try:
+            super().enforce_csrf(request)
+        except exceptions.PermissionDenied as error:
+            how = "Send the token of the page as X-CSRFToken, or an API token as Authorization: Bearer."
+            raise exceptions.PermissionDenied(f"{error.detail} {how}") from None
+
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         result = super().authenticate(request)
         if result is not None:

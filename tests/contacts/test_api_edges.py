@@ -326,6 +326,22 @@ class TestTheWayIn:
         response = api(cast.admin).get(f"{BASE}/contacts/", {"format": "xml"})
         assert (response.status_code, response["Content-Type"]) == (406, "application/problem+json")
         assert "Possible: json." in response.json()["detail"]
+        response = api(cast.admin).get(f"{BASE}/contacts/", headers={"accept": "text/html"})
+        assert (response.status_code, response["Content-Type"]) == (406, "application/problem+json")
+        assert "Possible: application/json." in response.json()["detail"]
+        assert api(cast.admin).get(f"{BASE}/schema/", {"format": "json"}).status_code == 200
+
+    def test_who_is_turned_away_is_told_the_way(self, cast: Cast, api: Api) -> None:
+        missing = api(cast.admin).get(f"{BASE}/contact/")
+        assert (missing.status_code, missing.json()["detail"]) == (
+            404,
+            "There is no such address; /api/v1/docs/ has those that there are.",
+        )
+        browser = APIClient(enforce_csrf_checks=True)
+        browser.force_login(cast.admin, backend="crmcem.workspace.backends.PersonBackend")
+        refused = browser.post(f"{BASE}/contacts/", {"first_name": "Ada"})
+        assert (refused.status_code, Contact.objects.count()) == (403, 0)
+        assert "X-CSRFToken" in refused.json()["detail"]
 
     def test_a_wrong_choice_is_told_the_right_ones(self, cast: Cast, api: Api) -> None:
         client, contact = api(cast.admin), ContactFactory()

@@ -32,7 +32,16 @@ class OrjsonRenderer(JSONRenderer):
 
 
 class HouseNegotiation(DefaultContentNegotiation):
-    """An unknown ``?format=`` is a format that we don't speak, and no missing record."""
+    """What we don't speak is told with what we do; an unknown ``?format=`` is no missing record."""
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: str | None = None) -> Any:
+        try:
+            return super().select_renderer(request, renderers, format_suffix)
+        except NotAcceptable as error:
+            if str(error.detail) != NotAcceptable.default_detail:
+                raise
+            known = ", ".join(each.media_type for each in renderers)
+            raise NotAcceptable(f"This can't be answered as Accept asks for. Possible: {known}.") from None
 
     def filter_renderers(self, renderers: Any, format: str) -> Any:  # noqa: A002 - the name of DRF's parameter
         found = [each for each in renderers if each.format == format]

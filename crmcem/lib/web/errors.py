@@ -75,7 +75,10 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return page(request, 404)
+    api = request.path.startswith("/api/")
+    return page(
+        request, 404, "There is no such address; /api/v1/docs/ has those that there are." if api else ""
+    )
 
 
 def server_error(request: HttpRequest, *args: Any) -> HttpResponse:
