@@ -379,4 +379,4 @@ def test_the_preview_shows_parts_as_they_would_come_in(cast: Any, web: Any) -> N
     page = client.get(client.post("/imports/new/", {"file": file, "object": "contacts"}).url).content.decode()
     assert "mastodon, ada@x.example" in page
     assert "linkedin, ada, https://www.linkedin.com/in/ada" in page
-    assert "Send the ISO code of a country" in page
+    assert "Write the country’s code of two letters" in page
