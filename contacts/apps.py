@@ -20,7 +20,7 @@ class ContactsConfig(AppConfig):
         from contacts.related import register_related
         from contacts.relations import register_relations
         from contacts.selectors import segments
-        from contacts.services import merge, merge_rows
+        from contacts.services import merge, merge_rows, task_edits
         from contacts.services.attachments import register_restore
         from contacts.services.bulk_edit import register_editors
         from contacts.services.quality import register_repairs
@@ -55,6 +55,7 @@ class ContactsConfig(AppConfig):
         contact_fields.segments = segments.load
         merge_rows.register()
         register_editors()
+        task_edits.register_editor()
         register_repairs()
         register_restores()
         register_restore()

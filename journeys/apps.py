@@ -15,7 +15,7 @@ class JourneysConfig(AppConfig):
         from journeys.policies import READ, WRITE
         from journeys.selectors import segment_uses
         from journeys.selectors.listening import listening
-        from journeys.selectors.runs import run_labels, run_url
+        from journeys.selectors.runs import run_labels, run_url, runs_started_by
         from journeys.selectors.search import PROVIDER
         from journeys.services import merging
 
@@ -23,6 +23,7 @@ class JourneysConfig(AppConfig):
         kinds.register()
         merging.register()
         bulk_edits.listeners.append(listening)
+        bulk_edits.counters.append(runs_started_by)
         uses.finders.add("automations", segment_uses.find)
         search.register(PROVIDER)
         marked.register(

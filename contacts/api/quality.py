@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
-from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -15,13 +14,13 @@ from contacts.selectors.quality import CAP, quality_report
 from contacts.selectors.quality_trend import PERIODS, course, courses
 from contacts.services.quality import PREFIX, forecast, quality_repair, repair_of
 from crmcem.lib.actors import Actor
-from crmcem.lib.api.serializers import HouseSerializer, StrictMixin
+from crmcem.lib.api.serializers import StrictMixin
 from crmcem.lib.api.views import HouseViewSet, ListAction, RetrieveAction, known_only
 from crmcem.lib.errors import DomainError
 from crmcem.lib.keyset import Order
+from crmcem.workspace.api.edits import EditActions, EditStateSerializer
 from crmcem.workspace.models import BulkEdit
 from crmcem.workspace.policies import require
-from crmcem.workspace.services.edits import edit_cancel, edit_undo
 
 
 class QualityCheckSerializer(serializers.Serializer[Any]):
@@ -55,12 +54,7 @@ class FailedRecord(serializers.Serializer[Any]):
     detail = serializers.CharField()
 
 
-class KeptRecord(serializers.Serializer[Any]):
-    record = serializers.CharField(help_text="What it is called.")
-    detail = serializers.CharField()
-
-
-class RepairSerializer(HouseSerializer):
+class RepairSerializer(EditStateSerializer):
     """A repair: ``status`` ends in done, failed, cancelled or undone; then ``kept`` are records that stayed as they
     are because somebody changed them since. ``more``: it goes on in the background. A dry run has no ``id``, and
     ``more`` says that ``changed`` is only what was found in the time there was.
@@ -70,31 +64,11 @@ class RepairSerializer(HouseSerializer):
     check = serializers.SerializerMethodField()
     status = serializers.CharField(allow_null=True)
     rows_total = serializers.IntegerField(allow_null=True)
-    rows_done = serializers.IntegerField()
-    changed = serializers.IntegerField()
-    restored = serializers.IntegerField()
     failed = serializers.SerializerMethodField(help_text="The first of those that could not be changed.")
-    kept = serializers.SerializerMethodField(help_text="The first of those that an undo left as they are.")
-    more = serializers.BooleanField(source="is_open")
-    error = serializers.CharField()
-    expires_at = serializers.DateTimeField(allow_null=True, help_text="It can be undone until then.")
 
     class Meta:
         model = BulkEdit
-        fields = [
-            "id",
-            "check",
-            "status",
-            "rows_total",
-            "rows_done",
-            "changed",
-            "restored",
-            "failed",
-            "kept",
-            "more",
-            "error",
-            "expires_at",
-        ]
+        fields = ["id", "check", *EditStateSerializer.STATE]
         read_only_fields = fields
 
     def get_id(self, edit: BulkEdit) -> str | None:
@@ -106,10 +80,6 @@ class RepairSerializer(HouseSerializer):
     @extend_schema_field(FailedRecord(many=True))
     def get_failed(self, edit: BulkEdit) -> list[dict[str, str]]:
         return [{"id": str(each[-1]), "detail": each[1]} for each in edit.failures]
-
-    @extend_schema_field(KeptRecord(many=True))
-    def get_kept(self, edit: BulkEdit) -> list[dict[str, str]]:
-        return [{"record": each[0], "detail": each[1]} for each in edit.skipped]
 
 
 class QualityView(APIView):
@@ -192,7 +162,7 @@ class QualityRepairView(APIView):
         return {**answer, "status": None, "rows_total": None, "more": not found.exact}
 
 
-class RepairViewSet(ListAction, RetrieveAction, HouseViewSet):
+class RepairViewSet(EditActions, ListAction, RetrieveAction, HouseViewSet):
     """One's own repairs of the last days: how far they are, what failed, and the way back for half an hour."""
 
     area = "contacts"
@@ -200,22 +170,3 @@ class RepairViewSet(ListAction, RetrieveAction, HouseViewSet):
     queryset = BulkEdit.objects.filter(model__startswith=PREFIX)
     serializer_class = RepairSerializer
     orderings = (Order("id"),)
-
-    def answer(self, edit: BulkEdit) -> Response:
-        return Response(RepairSerializer(edit, context=self.get_serializer_context()).data)
-
-    @extend_schema(responses=RepairSerializer)
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return self.answer(self.get_object())
-
-    @extend_schema(request=None, responses=RepairSerializer)
-    @action(detail=True, methods=["post"])
-    def cancel(self, request: Request, pk: str) -> Response:
-        """Go no further. What is changed already stays and can be undone."""
-        return self.answer(edit_cancel(edit=self.get_object(), actor=self.actor))
-
-    @extend_schema(request=None, responses=RepairSerializer)
-    @action(detail=True, methods=["post"])
-    def undo(self, request: Request, pk: str) -> Response:
-        """Put everything back that nobody changed since; ``kept`` names the others."""
-        return self.answer(edit_undo(edit=self.get_object(), actor=self.actor))

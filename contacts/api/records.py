@@ -36,6 +36,7 @@ from crmcem.lib.api.views import (
 )
 from crmcem.lib.errors import DomainError
 from crmcem.lib.keyset import Order, keyset_page
+from crmcem.workspace.api.edits import EditMixin
 from crmcem.workspace.policies import can
 
 from .merging import IF_MATCH as IF_WINNER
@@ -138,7 +139,7 @@ def _words(request: Request, name: str) -> set[str]:
     return {word.strip() for word in text.split(",") if word.strip()}
 
 
-class ContactViewSet(CustomMixin, MergeMixin, BulkMixin, TimelineMixin, Record):
+class ContactViewSet(CustomMixin, MergeMixin, BulkMixin, EditMixin, TimelineMixin, Record):
     """People: the customers whom every activity is about."""
 
     area = "contacts"
@@ -196,7 +197,7 @@ class ContactViewSet(CustomMixin, MergeMixin, BulkMixin, TimelineMixin, Record):
         contacts.contact_delete(contact=row, actor=self.actor, expected_version=version)
 
 
-class CompanyViewSet(CustomMixin, MergeMixin, BulkMixin, TimelineMixin, Record):
+class CompanyViewSet(CustomMixin, MergeMixin, BulkMixin, EditMixin, TimelineMixin, Record):
     """Organisations that people work for."""
 
     area = "contacts"
@@ -294,7 +295,7 @@ class InteractionViewSet(BulkMixin, Record):
         interactions.interaction_delete(interaction=row, actor=self.actor, expected_version=version)
 
 
-class TaskViewSet(BulkMixin, Record):
+class TaskViewSet(BulkMixin, EditMixin, Record):
     """Things to do. ``status`` completes (done), cancels or reopens a task."""
 
     area = "tasks"

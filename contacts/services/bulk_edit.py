@@ -4,7 +4,7 @@ What tells a record from others (name, e-mail, external id; of a contact also it
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
@@ -18,8 +18,9 @@ from contacts.services.stream import NewActivity, activities_append
 from contacts.validation import clean_company, clean_contact
 from crmcem.lib import cleaning
 from crmcem.lib.actors import Actor
-from crmcem.lib.bulk_edits import register
+from crmcem.lib.bulk_edits import Page, register
 from crmcem.lib.errors import DomainError
+from crmcem.lib.records import plain
 
 TAGS = ("tags-add", "tags-remove")
 CONTACT_KEYS = (
@@ -38,7 +39,11 @@ COMPANY_KEYS = ("owner", "industry", "size", "phone", "website", "parent")
 class RecordEditor(FieldEditor):
     """The fields of contacts or companies."""
 
+    lists: ClassVar[Mapping[str, str]] = dict.fromkeys(TAGS, "tags")
+
     def checked(self, key: str, raw: Any, actor: Actor) -> Any:
+        if key == "lifecycle_stage" and (raw is None or raw == ""):
+            raise DomainError.of("value", "required", _("Choose one of the stages."))
         return self._tags(raw) if key in TAGS else super().checked(key, raw, actor)
 
     def _tags(self, raw: Any) -> list[str]:
@@ -69,16 +74,19 @@ class RecordEditor(FieldEditor):
     def wanted(self, row: Any, key: str, value: Any, shared: Values) -> Values:
         if key == "tags-add":
             names = shared["tags"]
-            tags = sorted({*row.tags, *names}) if set(names) - set(row.tags) else row.tags
-            if len(tags) > cleaning.MAX_TAGS:
-                most = _("It would have more than %(most)s tags.") % {"most": cleaning.MAX_TAGS}
-                raise DomainError.of("value", "too_many", most)
-            return {"tags": tags}
+            return _few({"tags": sorted({*row.tags, *names}) if set(names) - set(row.tags) else row.tags})
         if key == "tags-remove":
             return {"tags": [tag for tag in row.tags if tag not in shared["tags"]]}
         if key == "parent" and value != row.parent_id:
             check_parent(row.pk, shared["row"])
         return super().wanted(row, key, value, shared)
+
+    def put_back(self, row: Any, key: str, old: Values, new: Values, alive: Mapping[str, set[Any]]) -> Values:
+        values = super().put_back(row, key, old, new, alive)
+        if key == "parent" and values["parent_id"]:
+            # what stood above it may stand below it by now
+            check_parent(row.pk, Company.objects.get(pk=values["parent_id"]))
+        return _few(values)
 
     def follow(self, key: str, ids: list[int]) -> None:
         """The copies of owner, team and stage that visibility and lists stand on."""
@@ -95,6 +103,18 @@ class RecordEditor(FieldEditor):
             rows = Interaction.objects.filter(contact_id__in=ids)
             rows.update(**{name: of("contact_id", name) for name in owned})
 
+    def beside(self, key: str, ids: list[int]) -> dict[int, Values]:
+        """Since when a contact is in its stage: the database sets it anew with each change."""
+        if key != "lifecycle_stage":
+            return {}
+        found = Pulse.objects.filter(pk__in=ids).values_list("pk", "stage_since")
+        return {pk: {"stage_since": plain(since)} for pk, since in found}
+
+    def put_back_beside(self, key: str, values: Mapping[int, Values]) -> None:
+        since = Pulse._meta.get_field("stage_since")
+        rows = [Pulse(pk=pk, stage_since=since.to_python(each["stage_since"])) for pk, each in values.items()]
+        Pulse.objects.bulk_update(rows, ["stage_since"])
+
     def tell(
         self, key: str, rows: Sequence[Any], olds: Mapping[int, Values], actor: Actor, back: bool
     ) -> None:
@@ -106,6 +126,14 @@ class RecordEditor(FieldEditor):
         else:
             whose = {"company_id": row.pk}
         return NewActivity(f"{self.entity}.updated", **whose, payload={"changes": changes_of(row, old)})
+
+
+def _few(values: Values) -> Values:
+    """The values, if they hold no more tags than a contact may have. Raises DomainError."""
+    if len(values.get("tags", ())) > cleaning.MAX_TAGS:
+        most = _("It would have more than %(most)s tags.") % {"most": cleaning.MAX_TAGS}
+        raise DomainError.of("value", "too_many", most)
+    return values
 
 
 CONTACTS = RecordEditor(
@@ -130,5 +158,5 @@ COMPANIES = RecordEditor(
 
 def register_editors() -> None:
     """Called when the app is ready."""
-    register(Contact._meta.label, CONTACTS)
-    register(Company._meta.label, COMPANIES)
+    register(Contact._meta.label, CONTACTS, Page("contacts", "contacts:list"))
+    register(Company._meta.label, COMPANIES, Page("companies", "contacts:companies"))

@@ -1,55 +1,29 @@
-"""What can be done to many contacts, companies or tasks of a list at once."""
+"""What can be done to many contacts, companies, tasks or interactions of a list at once.
 
+Whatever sets a field is an edit (``contacts.views.bulk_edit``) that can be taken back, and so is each deletion.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from contacts.models import Company, Contact, Interaction, Lifecycle, MergeRecord, Segment, Task
+from contacts.models import Company, Contact, Interaction, MergeRecord, Segment, Task
 from contacts.services import bulk, work_bulk
+from contacts.services.bulk_edit import COMPANIES as COMPANY_EDITOR
+from contacts.services.bulk_edit import CONTACTS as CONTACT_EDITOR
 from contacts.services.merge_forget import merges_of
 from contacts.services.segments import may_change, segment_members_change
-from contacts.views.bulk_edit import EDIT_COMPANIES, EDIT_CONTACTS
+from contacts.services.task_edits import CANCELLED
+from contacts.services.task_edits import TASKS as TASK_EDITOR
+from contacts.services.tasks import ASSIGN as ASSIGN_TASKS
+from contacts.views.bulk_edit import NEW_OWNER, TEAM, Choice, edit_action, own_choices
 from contacts.views.common import people
 from contacts.views.listing import ids_of
-from contacts.views.tag_inputs import TagsInput
 from crmcem.lib.actors import Actor, person
 from crmcem.lib.web.bulk import BulkAction, BulkDone
 from crmcem.workspace.trashing import Deletion
-
-
-class OwnerForm(forms.Form):
-    owner = forms.ChoiceField(label=_("New owner"), required=False)
-
-    def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field: Any = self.fields["owner"]
-        field.choices = [("", _("Nobody")), *people()]
-
-    def clean_owner(self) -> int | None:
-        return int(self.cleaned_data["owner"]) if self.cleaned_data["owner"] else None
-
-
-class TagForm(forms.Form):
-    tags = forms.CharField(
-        label=_("Tags"),
-        max_length=400,
-        help_text=_("Several tags with commas between them."),
-        widget=TagsInput,
-    )
-
-    def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-
-
-class StageForm(forms.Form):
-    lifecycle_stage = forms.ChoiceField(label=_("Lifecycle stage"), choices=Lifecycle.choices)
-    reason = forms.CharField(
-        label=_("Reason"), max_length=300, required=False, help_text=_("It stands in their history.")
-    )
-
-    def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
 
 
 class SegmentForm(forms.Form):
@@ -91,32 +65,6 @@ def leave_segment(segment: Segment) -> BulkAction:
     )
 
 
-def _assign(service: Any) -> Any:
-    def run(*, actor: Actor, rows: Any, data: dict[str, Any]) -> BulkDone:
-        return BulkDone(service(ids=ids_of(rows), owner=data["owner"], actor=actor))
-
-    return run
-
-
-def _tag(remove: bool) -> Any:
-    def run(*, actor: Actor, rows: Any, data: dict[str, Any]) -> BulkDone:
-        return BulkDone(bulk.contacts_tag(ids=ids_of(rows), tags=data["tags"], actor=actor, remove=remove))
-
-    return run
-
-
-def _stage(*, actor: Actor, rows: Any, data: dict[str, Any]) -> BulkDone:
-    stage, reason = data["lifecycle_stage"], data.get("reason") or ""
-    return BulkDone(bulk.contacts_stage(ids=ids_of(rows), stage=stage, actor=actor, reason=reason))
-
-
-def _plain(service: Any) -> Any:
-    def run(*, actor: Actor, rows: Any, data: dict[str, Any]) -> BulkDone:
-        return BulkDone(service(ids=ids_of(rows), actor=actor))
-
-    return run
-
-
 def _merges(entity: str) -> Any:
     return lambda ids: {MergeRecord: merges_of(entity=entity, ids=ids)}
 
@@ -137,35 +85,32 @@ INTERACTIONS = Deletion(
     work_bulk.interactions_delete,
 )
 
+OF_CONTACTS, OF_COMPANIES = own_choices(CONTACT_EDITOR), own_choices(COMPANY_EDITOR)
+
 CONTACT_ACTIONS = (
-    EDIT_CONTACTS,
-    BulkAction(
-        "assign",
-        _("Assign owner"),
-        "user-share",
-        "contacts:assign",
-        _assign(bulk.contacts_assign),
-        _("They are given to another owner, with what was logged with them."),
-        OwnerForm,
+    edit_action(CONTACT_EDITOR, OF_CONTACTS),
+    edit_action(
+        CONTACT_EDITOR,
+        OF_CONTACTS,
+        key="owner",
+        name="assign",
+        label=_("Assign owner"),
+        icon="user-share",
+        explain=_(
+            "They are given to another owner, with what was logged with them. You can undo it for half an hour."
+        ),
     ),
-    BulkAction("tag", _("Add tags"), "tag", "contacts:write", _tag(False), _("The tags are added."), TagForm),
-    BulkAction(
-        "untag",
-        _("Remove tags"),
-        "tag-off",
-        "contacts:write",
-        _tag(True),
-        _("The tags are taken away."),
-        TagForm,
+    edit_action(CONTACT_EDITOR, OF_CONTACTS, key="tags-add", name="tag", label=_("Add tags"), icon="tag"),
+    edit_action(
+        CONTACT_EDITOR, OF_CONTACTS, key="tags-remove", name="untag", label=_("Remove tags"), icon="tag-off"
     ),
-    BulkAction(
-        "stage",
-        _("Set stage"),
-        "stairs-up",
-        "contacts:write",
-        _stage,
-        _("They are moved to another lifecycle stage."),
-        StageForm,
+    edit_action(
+        CONTACT_EDITOR,
+        OF_CONTACTS,
+        key="lifecycle_stage",
+        name="stage",
+        label=_("Set stage"),
+        icon="stairs-up",
     ),
     BulkAction(
         "segment",
@@ -188,15 +133,17 @@ CONTACT_ACTIONS = (
 )
 
 COMPANY_ACTIONS = (
-    EDIT_COMPANIES,
-    BulkAction(
-        "assign",
-        _("Assign owner"),
-        "user-share",
-        "contacts:assign",
-        _assign(bulk.companies_assign),
-        _("They are given to another owner. Their people keep theirs."),
-        OwnerForm,
+    edit_action(COMPANY_EDITOR, OF_COMPANIES),
+    edit_action(
+        COMPANY_EDITOR,
+        OF_COMPANIES,
+        key="owner",
+        name="assign",
+        label=_("Assign owner"),
+        icon="user-share",
+        explain=_(
+            "They are given to another owner. Their people keep theirs. You can undo it for half an hour."
+        ),
     ),
     BulkAction(
         "delete",
@@ -209,23 +156,33 @@ COMPANY_ACTIONS = (
     ),
 )
 
+
+def _assignee() -> forms.Field:
+    return forms.ChoiceField(choices=[("", _("Nobody")), *people()])
+
+
+TASK_CHOICES: Mapping[str, Choice] = {
+    "assignee": Choice(_("Assignee"), _assignee, ASSIGN_TASKS, NEW_OWNER, TEAM),
+    CANCELLED: Choice(_("Cancel tasks"), None, "tasks:write"),
+}
+
+
+def task_choices() -> Mapping[str, Choice]:
+    return TASK_CHOICES
+
+
 TASK_ACTIONS = (
-    BulkAction(
-        "assign",
-        _("Assign"),
-        "user-share",
-        "tasks:assign",
-        _assign(bulk.tasks_assign),
-        _("They are given to somebody else."),
-        OwnerForm,
+    edit_action(
+        TASK_EDITOR, task_choices, key="assignee", name="assign", label=_("Assign"), icon="user-share"
     ),
-    BulkAction(
-        "cancel",
-        _("Cancel tasks"),
-        "x",
-        "tasks:write",
-        _plain(bulk.tasks_cancel),
-        _("Open ones are given up; each can be reopened."),
+    edit_action(
+        TASK_EDITOR,
+        task_choices,
+        key=CANCELLED,
+        name="cancel",
+        label=_("Cancel tasks"),
+        icon="x",
+        explain=_("Open ones are given up; each can be reopened. You can undo it for half an hour."),
         danger=True,
     ),
     BulkAction(

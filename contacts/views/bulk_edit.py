@@ -16,15 +16,17 @@ from django.utils.translation import gettext_lazy
 
 from contacts.custom.definitions import active
 from contacts.models import Contact
-from contacts.services.bulk_edit import COMPANIES, CONTACTS, TAGS, RecordEditor
-from contacts.services.field_edits import CUSTOM
+from contacts.services.bulk_edit import TAGS, RecordEditor
+from contacts.services.field_edits import CUSTOM, OWNERS
 from contacts.views.custom_inputs import input_of
-from contacts.views.fields import COMPANY_FIELDS, CONTACT_FIELDS
+from contacts.views.fields import COMPANY_FIELDS, CONTACT_FIELDS, EditField
 from contacts.views.tag_inputs import TagsInput
 from crmcem.lib.actors import Actor
 from crmcem.lib.bulk_edits import Editor, automations_warning
 from crmcem.lib.keyset import capped_count
 from crmcem.lib.web.bulk import BulkAction, BulkDone
+from crmcem.workspace.editing import done_toast
+from crmcem.workspace.models import BulkEdit
 from crmcem.workspace.services.edits import edit_begin
 
 #: the dialog is drawn anew with the input of the field that is chosen
@@ -37,18 +39,23 @@ REDRAW = {
     "hx-trigger": "change consume",
 }
 NEW, EMPTIES = gettext_lazy("New value"), gettext_lazy("Nothing here empties the field.")
+NEW_OWNER, TEAM = gettext_lazy("New owner"), gettext_lazy("The team goes with the owner.")
 EDIT, UNDO = gettext_lazy("Edit field"), gettext_lazy("You can undo it for half an hour.")
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A field that can be chosen. ``input()`` makes its form field, ``ask`` and ``help`` are the words beside it."""
+    """A field that can be chosen. ``input()`` makes its form field, ``ask`` and ``help`` are the words beside it.
+
+    Without ``input`` there is nothing to give; ``reasoned``: a history keeps why.
+    """
 
     label: Any
-    input: Callable[[], forms.Field]
+    input: Callable[[], forms.Field] | None
     scope: str
     ask: Any = NEW
     help: Any = EMPTIES
+    reasoned: bool = False
 
 
 Choices = Callable[[], Mapping[str, Choice]]
@@ -88,11 +95,17 @@ class EditForm(forms.Form):
             labels = [(key, each.label) for key, each in known.items()]
             chooser.choices = [("", _("Choose a field")), *labels]
         choice = known.get(self.key or typed.get("field", ""))
-        if choice is not None:
+        #: whether it is clear what will be changed
+        self.chosen = choice is not None
+        if choice is not None and choice.input is not None:
             value = choice.input()
             value.label, value.required = choice.ask, False
             value.help_text = choice.help
             self.fields["value"] = value
+        if choice is not None and choice.reasoned:
+            self.fields["reason"] = forms.CharField(
+                label=_("Reason"), max_length=300, required=False, help_text=_("It stands in their history.")
+            )
 
 
 def edit_action(
@@ -106,13 +119,25 @@ def edit_action(
     explain: Any = UNDO,
     danger: bool = False,
 ) -> BulkAction:
-    """A button that sets the field ``key``, or any that is chosen in its dialog."""
+    """A button that sets the field ``key``, or any that is chosen in its dialog.
+
+    What the former has done at once is told by a message, with the click that takes it back; else by the edit's page.
+    """
 
     def run(*, actor: Actor, rows: Any, data: dict[str, Any], page: Any, ids: list[int] | None) -> BulkDone:
         wanted = key or data["field"]
         found = choices_of(editor, own, actor.user)[wanted].label
-        raw = data.get("value")
-        edit = edit_begin(actor=actor, page=page, key=wanted, raw=raw, label=str(found), ids=ids)
+        edit = edit_begin(
+            actor=actor,
+            page=page,
+            key=wanted,
+            raw=data.get("value"),
+            label=str(found),
+            ids=ids,
+            reason=data.get("reason", ""),
+        )
+        if key and edit.status == BulkEdit.Status.DONE and not edit.failed:
+            return BulkDone(edit.changed, toast=done_toast(edit, actor.user))
         return BulkDone(edit.changed, page_url=reverse("workspace:edit", args=[edit.pk]))
 
     def forecast(*, actor: Actor, rows: Any, data: dict[str, Any], page: Any) -> str:
@@ -125,7 +150,7 @@ def edit_action(
         return " ".join(filter(None, said))
 
     form = type("EditForm", (EditForm,), {"editor": editor, "own": staticmethod(own), "key": key})
-    scope = editor.assign if key == "owner" else editor.scope
+    scope = editor.assign if key in OWNERS else editor.scope
     return BulkAction(name, label, icon, scope, run, explain, form, danger=danger, forecast=forecast)
 
 
@@ -163,11 +188,17 @@ def own_choices(editor: RecordEditor) -> Choices:
             if key in TAGS:
                 choices[key] = _tags(key, editor.scope)
             else:
-                field = known[key]
-                choices[key] = Choice(field.label, _over_nothing(editor.model, field.input), field.scope)
+                choices[key] = _of_record(editor, known[key])
         return choices
 
     return found
+
+
+def _of_record(editor: RecordEditor, field: EditField) -> Choice:
+    make = _over_nothing(editor.model, field.input)
+    if field.key == "owner":
+        return Choice(field.label, make, field.scope, NEW_OWNER, TEAM)
+    return Choice(field.label, make, field.scope, reasoned=field.key == "lifecycle_stage")
 
 
 def _over_nothing(model: Any, make: Callable[[Any], forms.Field]) -> Callable[[], forms.Field]:
@@ -182,7 +213,3 @@ def _tags(key: str, scope: str) -> Choice:
         ask=_("Tags"),
         help=_("Several tags with commas between them."),
     )
-
-
-EDIT_CONTACTS = edit_action(CONTACTS, own_choices(CONTACTS))
-EDIT_COMPANIES = edit_action(COMPANIES, own_choices(COMPANIES))

@@ -4,11 +4,13 @@ The app that owns a model registers an ``Editor`` for it. The keeper (``workspac
 chunks, remembers what stood there before, and takes an edit back for a while.
 """
 
+import datetime as dt
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from crmcem.lib.actors import Actor
 
@@ -64,15 +66,27 @@ class Editor(Protocol):
         """Set it on those of the rows that the actor may see; one transaction, one activity each."""
 
     def restore(self, *, key: str, before: dict[int, tuple[Any, int]], actor: Actor) -> Restored:
-        """Put back what stood there where the row still has that version."""
+        """Put back what stood there wherever the row still has what the edit gave it (``(before, version)``)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the records are called in addresses of the API, and the list whose filters choose among them."""
+
+    name: str
+    url_name: str
+
+
+#: by ``Model._meta.label``
 editors: dict[str, Editor] = {}
+pages: dict[str, Page] = {}
 
 
-def register(model_label: str, editor: Editor) -> None:
-    """``model_label`` as in ``Model._meta.label``."""
+def register(model_label: str, editor: Editor, page: Page | None = None) -> None:
+    """``model_label`` as in ``Model._meta.label``; with ``page`` the records are edited over the API, too."""
     editors[model_label] = editor
+    if page is not None:
+        pages[model_label] = page
 
 
 # --- what an undo does not reach ---------------------------------------------------------------------------
@@ -81,6 +95,22 @@ def register(model_label: str, editor: Editor) -> None:
 Listener = Callable[[Collection[str], Any], Sequence[str]]
 listeners: list[Listener] = []
 NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an edit told the stream: kinds of activity, in which transactions, and between which moments."""
+
+    kinds: Collection[str]
+    txids: Collection[int]
+    since: dt.datetime
+    until: dt.datetime
+
+
+#: ``f(told, user)``: the runs that began by it, ``(name of the automation, runs)``, the most first; none for who may
+#: not read of them
+Counter = Callable[[Told, Any], Sequence[tuple[str, int]]]
+counters: list[Counter] = []
 
 
 def automations_warning(editor: Editor, key: str, user: Any) -> str:
@@ -95,3 +125,27 @@ def automations_warning(editor: Editor, key: str, user: Any) -> str:
     return _("Automations may answer to this change: %(names)s. Undo does not take back what they do.") % {
         "names": ", ".join(names) + more
     }
+
+
+def automations_started(told: Told, user: Any, *, back: bool = False) -> str:
+    """How many runs of automations an edit has started; ``back``: it was taken back. Empty where none began."""
+    found = [each for counter in counters for each in counter(told, user)] if told.txids else []
+    if not found:
+        return ""
+    total = sum(runs for _name, runs in found)
+    named = [f"“{name}” ({runs})" for name, runs in found[:NAMED]]
+    said = {"runs": total, "names": ", ".join(named) + (", …" if len(found) > NAMED else "")}
+    text = (
+        ngettext(
+            "It had started %(runs)s run of automations: %(names)s. What they did stays.",
+            "It had started %(runs)s runs of automations: %(names)s. What they did stays.",
+            total,
+        )
+        if back
+        else ngettext(
+            "It has started %(runs)s run of automations: %(names)s. Undo does not take back what they do.",
+            "It has started %(runs)s runs of automations: %(names)s. Undo does not take back what they do.",
+            total,
+        )
+    )
+    return text % said

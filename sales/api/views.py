@@ -21,6 +21,7 @@ from crmcem.lib.api.views import (
     UpdateAction,
 )
 from crmcem.lib.keyset import Order
+from crmcem.workspace.api.edits import EditMixin
 from crmcem.workspace.api.serializers import UserSerializer
 from sales.filters import DealFilter
 from sales.models import Deal, Pipeline, Stage
@@ -76,6 +77,7 @@ class PipelineViewSet(ListAction, RetrieveAction, CreateAction, UpdateAction, De
 class DealViewSet(
     CustomMixin,
     BulkMixin,
+    EditMixin,
     ListAction,
     RetrieveAction,
     CreateAction,

@@ -6,16 +6,16 @@ external id tell deals apart and are not set in bulk; the team is that of the ow
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from contacts.models import Company
-from contacts.services.field_edits import CHUNK, FieldEditor, Values, changes_of, refuse
+from contacts.services.field_edits import CHUNK, FieldEditor, Values, changes_of, record_id, refuse
 from crmcem.lib.actors import Actor
-from crmcem.lib.bulk_edits import register
+from crmcem.lib.bulk_edits import Page, register
 from crmcem.lib.errors import DomainError
 from sales.models import Deal, Stage, StageChange
 from sales.services.deals import ASSIGN, WRITE
@@ -41,9 +41,11 @@ OPEN = Deal.Status.OPEN
 
 
 class DealEditor(FieldEditor):
+    lists: ClassVar[Mapping[str, str]] = dict.fromkeys(COMPETITORS, "competitors")
+
     def checked(self, key: str, raw: Any, actor: Actor) -> Any:
         if key == "stage":
-            return self._stage(int(raw) if str(raw or "").isdecimal() and len(str(raw)) < 19 else 0).pk
+            return self._stage(record_id(raw) or 0).pk
         if key in ENDS:
             name = f"{key}_reason"
             values, errors = clean_deal({name: raw}, partial=True)
@@ -53,7 +55,8 @@ class DealEditor(FieldEditor):
                 raise DomainError.of("value", "required", why)
             return values[name]
         if key in COMPETITORS:
-            given = [name for part in str(raw or "").split(",") if (name := part.strip())]
+            parts = raw if isinstance(raw, list) else str(raw or "").split(",")
+            given = [name for part in parts if (name := str(part).strip())]
             values, errors = clean_deal({"competitors": given}, partial=True)
             refuse(errors)
             if not values["competitors"]:
@@ -122,11 +125,7 @@ class DealEditor(FieldEditor):
         if key in ENDS:
             return self._ended(row, key, value, shared["now"])
         if key == "competitors-add":
-            names = list(dict.fromkeys([*row.competitors, *value]))
-            if len(names) > MAX_COMPETITORS:
-                most = _("It would have more than %(most)s competitors. Take some away first.")
-                raise DomainError.of("value", "too_many", most % {"most": MAX_COMPETITORS})
-            return {"competitors": names}
+            return _few({"competitors": list(dict.fromkeys([*row.competitors, *value]))})
         if key == "competitors-remove":
             return {"competitors": [name for name in row.competitors if name not in value]}
         return super().wanted(row, key, value, shared)
@@ -160,11 +159,20 @@ class DealEditor(FieldEditor):
             for place, values in enumerate(moved):
                 values["position"] = shared["top"] - len(moved) + place
 
-    def put_back(self, row: Any, key: str, old: Values, alive: Mapping[str, set[Any]]) -> Values:
+    def stands(self, row: Any, key: str, old: Values, new: Values) -> bool:
+        """Its place in the column and when it rots may have changed by themselves."""
+        if key == "stage":
+            same = ("stage_id", "stage_entered_at")
+            return row.status == OPEN and all(getattr(row, name) == new[name] for name in same)
+        if key in ENDS:
+            return all(getattr(row, name) == new[name] for name in ("status", "closed_at"))
+        return super().stands(row, key, old, new)
+
+    def put_back(self, row: Any, key: str, old: Values, new: Values, alive: Mapping[str, set[Any]]) -> Values:
         if key == "stage" and old["stage_id"] not in alive["stage_id"]:
             gone = _("The stage it stood in is gone. Move it by hand.")
             raise DomainError.of("value", "does_not_exist", gone)
-        return super().put_back(row, key, old, alive)
+        return _few(super().put_back(row, key, old, new, alive))
 
     # --- what it leaves behind ----------------------------------------------------------------------------
     def tell(
@@ -207,6 +215,14 @@ class DealEditor(FieldEditor):
         tell_all(rows, kind, lambda d: {"reason": d.won_reason or d.lost_reason}, actor)
 
 
+def _few(values: Values) -> Values:
+    """The values, if they name no more competitors than a deal may have. Raises DomainError."""
+    if len(values.get("competitors", ())) > MAX_COMPETITORS:
+        most = _("It would have more than %(most)s competitors. Take some away first.")
+        raise DomainError.of("value", "too_many", most % {"most": MAX_COMPETITORS})
+    return values
+
+
 DEALS = DealEditor(
     Deal,
     "deal",
@@ -220,4 +236,4 @@ DEALS = DealEditor(
 
 def register_editor() -> None:
     """Called when the app is ready."""
-    register(Deal._meta.label, DEALS)
+    register(Deal._meta.label, DEALS, Page("deals", "sales:deals"))

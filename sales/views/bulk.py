@@ -7,7 +7,7 @@ from django import forms
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from contacts.views.bulk_edit import UNDO, Choice, edit_action
+from contacts.views.bulk_edit import NEW_OWNER, TEAM, UNDO, Choice, edit_action
 from contacts.views.common import people
 from contacts.views.lookup import LookupInput
 from crmcem.lib.records import lock_all
@@ -72,7 +72,7 @@ CHOICES: Mapping[str, Choice] = {
     "stage": Choice(_("Stage"), _stage, WRITE, _("Stage"), STAGES),
     "won": Choice(_("Mark as won"), _words(300), WRITE, _("Why did they choose us?"), WON),
     "lost": Choice(_("Mark as lost"), _words(300), WRITE, _("Why was it lost?"), LOST),
-    "owner": Choice(_("Owner"), _owner, ASSIGN, _("New owner"), _("The team goes with the owner.")),
+    "owner": Choice(_("Owner"), _owner, ASSIGN, NEW_OWNER, TEAM),
     "amount": Choice(
         _("Amount"), _amount, WRITE, help=_("In the currency of each deal. Nothing here empties it.")
     ),

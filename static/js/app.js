@@ -37,7 +37,7 @@ function arm(card) {
   card.addEventListener("pointerleave", () => { left = setTimeout(() => card.remove(), 3000); });
 }
 
-export function toast({ text, level = "success", undo, undoLabel, events = [] }) {
+export function toast({ text, level = "success", undo, undoLabel, more, moreLabel, events = [] }) {
   const region = $("#toasts");
   (openDialog() ?? document.body).append(region); // what lies under a dialog is inert, also for screen readers
   const card = document.createElement("div");
@@ -61,6 +61,7 @@ export function toast({ text, level = "success", undo, undoLabel, events = [] })
     });
     close.before(button);
   }
+  if (more) close.before(Object.assign(document.createElement("a"), { href: more, textContent: moreLabel }));
   region.append(card);
   arm(card);
 }

@@ -46,6 +46,7 @@ RECORDS = {
     "followers": "follower",
     "imports": "import",
     "duplicates": "duplicate",
+    "edits": "edit",
     "interactions": "interaction",
     "merges": "merge",
     "invitations": "invitation",

@@ -1,5 +1,6 @@
 """A list from conditions to a change of all that match and back, and the click that takes a deletion back."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -56,3 +57,32 @@ def test_conditions_a_change_of_all_and_both_undone(cast: Cast, page: Open) -> N
     undo.click()
     expect(tab.locator(".toast-card")).to_contain_text("1 record is back.")
     assert Interaction.objects.filter(pk=talk.pk).exists()
+
+
+def test_a_button_of_the_bar_and_the_message_that_takes_it_back(cast: Cast, page: Open) -> None:
+    for name in ("Ada", "Ben"):
+        ContactFactory(first_name=name, owner=cast.rep, tags=["kept"])
+    tab = page(cast.admin, width=390)
+    tab.goto("/contacts/?view=all")
+    buttons = [each.bounding_box() for each in tab.locator(".list-buttons .btn").all()]
+    assert len(buttons) == 4
+    assert len({box and box["y"] for box in buttons}) == 1, "the tools stand in one line"
+    tab.check("[data-pick-all]")
+    tab.click("#bulk-bar >> role=button[name='Add tags']")
+    tab.fill("#id_value", "vip")
+    expect(tab.locator(".bulk-forecast")).to_contain_text("2 of them will change")
+    settle(tab)
+    assert looks(tab) == []
+    tab.click("dialog >> role=button[name='Add tags']")
+    card = tab.locator(".toast-card")
+    undo = card.get_by_role("button", name="Undo")
+    undo.focus()  # it stays while somebody is at it
+    expect(card).to_contain_text("2 records changed.")
+    expect(tab.locator("dialog[open]")).to_have_count(0)
+    assert [sorted(tags) for tags in Contact.objects.values_list("tags", flat=True)] == [["kept", "vip"]] * 2
+    settle(tab)
+    assert looks(tab) == []
+    expect(card.get_by_role("link", name="Details")).to_have_attribute("href", re.compile(r"^/edits/\d+/$"))
+    undo.click()
+    expect(tab.locator(".toast-card")).to_contain_text("2 records are as they were before.")
+    assert list(Contact.objects.values_list("tags", flat=True)) == [["kept"]] * 2

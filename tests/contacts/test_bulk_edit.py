@@ -82,7 +82,7 @@ def test_a_field_is_set_for_all_of_them_and_comes_back(
 
 
 def test_owner_and_stage_reach_what_stands_on_them(cast: Cast, web: Web) -> None:
-    contact = ContactFactory(owner=cast.rep, team=cast.north)
+    contact = ContactFactory(owner=cast.rep, team=cast.north, lifecycle_stage="lead")
     talk = InteractionFactory(contact=contact, owner=cast.rep, team=cast.north)
     client = web(cast.admin)
     set_field(client, [contact.pk], "owner", str(cast.rep2.pk))
@@ -93,9 +93,13 @@ def test_owner_and_stage_reach_what_stands_on_them(cast: Cast, web: Web) -> None
     assert Pulse.objects.get(pk=contact.pk).lifecycle_stage == "former"
     undo(client, BulkEdit.objects.earliest("pk"))
     contact.refresh_from_db()
-    assert contact.owner_id == cast.rep2.pk, "changed since: it stays"
+    assert (contact.owner_id, contact.lifecycle_stage) == (cast.rep.pk, "former"), (
+        "each edit takes back its own"
+    )
+    assert Interaction.objects.get(pk=talk.pk).owner_id == cast.rep.pk
     undo(client, BulkEdit.objects.latest("pk"))
-    assert Pulse.objects.get(pk=contact.pk).lifecycle_stage != "former"
+    pulse = Pulse.objects.get(pk=contact.pk)
+    assert (pulse.owner_id, pulse.team_id, pulse.lifecycle_stage) == (cast.rep.pk, cast.north.pk, "lead")
 
 
 def test_custom_fields_and_only_that_one(cast: Cast, web: Web) -> None:
@@ -133,7 +137,19 @@ def test_companies_and_circles(cast: Cast, web: Web) -> None:
         "Shipping"
     }
     undo(client, edit)
-    assert Company.objects.get(pk=other.pk).parent_id == middle.pk, "changed since: it stays"
+    assert Company.objects.get(pk=other.pk).parent_id is None
+    assert Company.objects.get(pk=other.pk).industry == "Shipping", "what another edit did stays"
+
+
+def test_taking_back_makes_no_circle(cast: Cast, web: Web) -> None:
+    old, new = CompanyFactory(owner=cast.rep, name="Old"), CompanyFactory(owner=cast.rep, name="New")
+    child = CompanyFactory(owner=cast.rep, name="Child", parent=old)
+    client = web(cast.rep)
+    set_field(client, [child.pk], "parent", str(new.pk), "companies")
+    Company.objects.filter(pk=old.pk).update(parent=child)
+    page = undo(client, BulkEdit.objects.get()).content.decode()
+    assert Company.objects.get(pk=child.pk).parent_id == new.pk
+    assert "<b>Child</b>: This company stands above the other already" in page
 
 
 def test_rows_of_others_are_left_out_and_told(cast: Cast, web: Web) -> None:
@@ -212,12 +228,15 @@ def test_many_are_a_job_that_goes_on_where_it_stopped(
     assert (edit.rows_done, edit.changed) == (5, 5)
     assert Contact.objects.filter(lifecycle_stage="customer").count() == 5
     assert Activity.objects.filter(kind="contact.updated").count() == 5
-    Contact.objects.filter(pk=rows[0].pk).update(version=9)
+    Contact.objects.filter(pk=rows[0].pk).update(version=9, lifecycle_stage="former")
+    Contact.objects.filter(pk=rows[1].pk).update(version=9, job_title="Buyer")
     assert "Being taken back" in undo(client, edit).content.decode()
     assert edits.edit_run(edit.pk) == "undone"
     edit.refresh_from_db()
     assert (edit.changed, edit.restored) == (5, 4)
-    assert Contact.objects.filter(lifecycle_stage="customer").count() == 1
+    assert not Contact.objects.filter(lifecycle_stage="customer").exists()
+    assert Contact.objects.get(lifecycle_stage="former").pk == rows[0].pk
+    assert edit.skipped == [[str(rows[0]), "It was changed again since."]]
 
 
 def test_a_job_stops_on_request_and_without_its_persons_role(

@@ -15,12 +15,12 @@ from rest_framework.test import APIClient
 from contacts.automation_actions import _set_stage
 from contacts.importing.runner import run
 from contacts.models import Contact, ImportJob, LifecycleChange, Pulse
-from contacts.services.bulk import contacts_stage
 from contacts.services.contacts import contact_create, contact_update
 from crmcem.lib.actors import Actor
 from crmcem.lib.errors import DomainError
 from crmcem.workspace.models import User
 from tests.conftest import Cast
+from tests.contacts.editing import press
 from tests.factories.contacts import ContactFactory
 
 As = Callable[[User], Actor]
@@ -42,8 +42,8 @@ def test_every_way_writes_it_down(
     data = {"lifecycle_stage": "lead", "lifecycle_reason": " signed  up "}
     contact_update(contact=ada, data=data, actor=me)
     contact_update(contact=ada, data={"lifecycle_stage": "lead"}, actor=me)
-    contacts_stage(ids=[ada.pk], stage="qualified", actor=me, reason="call")
-    contacts_stage(ids=[ada.pk], stage="qualified", actor=me)
+    for reason in (" call ", ""):
+        press(web(cast.rep), "contacts:list", "stage", [ada], "qualified", reason=reason)
     sent = api(cast.rep).patch(
         f"/api/v1/contacts/{ada.pk}/",
         {"lifecycle_stage": "opportunity", "lifecycle_reason": "asked"},

@@ -142,7 +142,7 @@ def test_an_outdated_condition_in_a_url_is_an_error_that_keeps_the_page(
     panel = client.get(url + "&_part=conditions", **HX)  # type: ignore[arg-type]
     assert panel.status_code == 200
     assert "pulse.gone" in text(panel)
-    bulk = client.post(url, {"_bulk": "tag", "_all": "1", "_confirmed": "1", "tags": "x"})
+    bulk = client.post(url, {"_bulk": "tag", "_all": "1", "_confirmed": "1", "value": "x"})
     assert bulk.status_code == 400
     assert not Contact.objects.filter(tags__contains=["x"]).exists()
 
@@ -150,7 +150,7 @@ def test_an_outdated_condition_in_a_url_is_an_error_that_keeps_the_page(
 def test_a_bulk_action_over_all_that_match_touches_only_those(
     cast: Cast, web: Web, people: dict[str, Contact]
 ) -> None:
-    data = {"_bulk": "tag", "_all": "1", "_confirmed": "1", "tags": "touched"}
+    data = {"_bulk": "tag", "_all": "1", "_confirmed": "1", "value": "touched"}
     assert web(cast.rep).post(address(CUSTOMERS), data).status_code == 204
     tagged = Contact.objects.filter(tags__contains=["touched"]).values_list("first_name", flat=True)
     assert sorted(tagged) == ["Anna", "Bert"]

@@ -13,7 +13,6 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from contacts.models import Activity, Contact, IdentityAlias, Milestone, MilestoneDay, Pulse
-from contacts.services.bulk import contacts_stage
 from contacts.services.contacts import contact_create, contact_update
 from contacts.services.events import events_append
 from contacts.services.merge import contact_merge
@@ -22,6 +21,7 @@ from contacts.services.stream import NewActivity, activity_append
 from crmcem.lib.actors import SYSTEM
 from crmcem.workspace import organisation
 from crmcem.workspace.models import Organisation
+from tests.contacts.editing import set_contacts
 from tests.factories.contacts import ContactFactory
 
 pytestmark = pytest.mark.django_db
@@ -192,7 +192,7 @@ def test_customer_since_is_the_first_order_or_the_first_step_into_the_stage(drai
     order({"external_id": "both"}, at("2026-03-01T23:30"))  # late, and already the 2nd in Berlin
     drain()
     assert Pulse.objects.get(pk=both.pk).customer_since == dt.date(2026, 3, 2)
-    contacts_stage(ids=[both.pk, staged.pk], stage="customer", actor=SYSTEM)
+    set_contacts([both.pk, staged.pk], "lifecycle_stage", "customer", SYSTEM)
     drain()
     today = timezone.now().astimezone(dt.timezone(dt.timedelta(hours=1))).date()
     assert Pulse.objects.get(pk=both.pk).customer_since == dt.date(2026, 3, 2)

@@ -99,7 +99,8 @@ def test_as_many_as_there_are_go_chunk_by_chunk_and_come_back(
     assert reverse("workspace:edit-undo", args=[edit.pk]) in shown
     assert "Give to the owner of their company" in client.get(reverse("workspace:trash")).content.decode()
 
-    contact_update(contact=rows[0], data={"job_title": "Buyer"}, actor=person(cast.admin))
+    contact_update(contact=rows[0], data={"owner": cast.rep2}, actor=person(cast.admin))
+    contact_update(contact=rows[1], data={"job_title": "Buyer"}, actor=person(cast.admin))
     client.post(reverse("workspace:edit-undo", args=[edit.pk]))
     assert edits.edit_run(edit.pk) == "undone"
     edit.refresh_from_db()
@@ -166,7 +167,7 @@ def test_over_the_api_a_repair_is_followed_and_undone(cast: Any, api: Any) -> No
     assert {name: edit[name] for name in expected} == expected
     assert client.get(f"/api/v1/data-repairs/{edit['id']}/").json() == edit
     assert [each["id"] for each in client.get("/api/v1/data-repairs/").json()["results"]] == [edit["id"]]
-    Contact.objects.filter(pk=row.pk).update(version=9)
+    Contact.objects.filter(pk=row.pk).update(version=9, owner=cast.rep2)
     undone = client.post(f"/api/v1/data-repairs/{edit['id']}/undo/").json()
     assert (undone["status"], undone["restored"], undone["kept"]) == (
         "undone",

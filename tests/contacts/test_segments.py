@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from contacts.models import Activity, Contact, Segment, SegmentDirty, SegmentMember, SegmentTimer
 from contacts.services import contacts as contact_services
-from contacts.services.bulk import contacts_tag
 from contacts.services.contacts import contact_delete, contact_update
 from contacts.services.segmenting.keeping import segments_keep
 from contacts.services.segments import (
@@ -22,6 +21,7 @@ from contacts.services.segments import (
 from crmcem.lib.actors import SYSTEM, person
 from crmcem.lib.errors import Conflict, DomainError, NotAllowed, StaleWrite
 from tests.conftest import Cast
+from tests.contacts.editing import set_contacts
 from tests.factories.contacts import CompanyFactory, ContactFactory
 
 pytestmark = pytest.mark.django_db
@@ -109,7 +109,7 @@ def test_bulk_writes_new_contacts_and_companies_are_noted_too(cast: Cast) -> Non
     )
     keep()
     assert (ids(toys), ids(vip), ids(fresh)) == (set(), set(), {ann.pk, bob.pk})
-    contacts_tag(ids=[ann.pk, bob.pk], tags="vip", actor=person(cast.cx))
+    set_contacts([ann.pk, bob.pk], "tags-add", "vip", person(cast.cx))
     acme.industry = "Food"
     acme.save()
     cid = contact_services.contact_create(data={"first_name": "Cid"}, actor=person(cast.cx))

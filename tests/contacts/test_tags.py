@@ -15,7 +15,6 @@ from contacts.models import Activity, Contact, Segment, SegmentMember, Tag, TagC
 from contacts.selectors.tags import give_counts, proposals
 from contacts.services import tagging
 from contacts.services import tags as services
-from contacts.services.bulk import contacts_tag
 from contacts.services.contacts import contact_create, contact_update
 from contacts.services.segmenting.keeping import segments_keep
 from contacts.services.segments import segment_create
@@ -24,6 +23,7 @@ from crmcem.lib.conditions import explain, parse, to_q
 from crmcem.lib.errors import DomainError, NotAllowed, StaleWrite
 from crmcem.workspace.models import AuditEntry
 from tests.conftest import Cast
+from tests.contacts.editing import set_contacts
 from tests.factories.contacts import ContactFactory
 
 pytestmark = pytest.mark.django_db
@@ -74,10 +74,10 @@ def test_case_and_accents_mean_the_same_tag(cast: Cast) -> None:
     contact.refresh_from_db()
     assert contact.tags == ["café", "new"]
     other = ContactFactory(owner=cast.rep)
-    assert contacts_tag(ids=[other.pk], tags="Cafe", actor=actor) == 1
+    assert set_contacts([other.pk], "tags-add", "Cafe", actor) == 1
     other.refresh_from_db()
     assert other.tags == ["café"]
-    assert contacts_tag(ids=[other.pk], tags="CAFÉ", actor=actor, remove=True) == 1
+    assert set_contacts([other.pk], "tags-remove", "CAFÉ", actor) == 1
 
 
 def test_another_spelling_that_came_past_the_services_becomes_the_known_tag() -> None:

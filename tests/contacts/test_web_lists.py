@@ -17,6 +17,7 @@ from contacts.models import Activity, Company, Contact, Interaction, Pulse, Save
 from crmcem.lib.search import search
 from crmcem.workspace.models import AuditEntry, User
 from tests.conftest import Cast
+from tests.contacts.editing import undo
 from tests.factories.contacts import CompanyFactory, ContactFactory, InteractionFactory, TaskFactory
 
 Web = Callable[[User], Client]
@@ -170,7 +171,7 @@ class TestBulk:
         mine, hidden = ContactFactory(owner=cast.rep, team=cast.north), ContactFactory(owner=cast.rep2)
         said = InteractionFactory(contact=mine, owner=cast.rep, team=cast.north)
         response = self.post(
-            web(cast.manager), "list", "assign", [mine.pk, hidden.pk], owner=str(cast.manager.pk)
+            web(cast.manager), "list", "assign", [mine.pk, hidden.pk], value=str(cast.manager.pk)
         )
         assert response.status_code == 204
         mine.refresh_from_db()
@@ -188,23 +189,23 @@ class TestBulk:
     def test_needs_the_scope(self, cast: Cast, web: Web) -> None:
         contact = ContactFactory(owner=cast.rep)
         for key in ("assign", "delete"):
-            assert self.post(web(cast.rep), "list", key, [contact.pk], owner="").status_code == 403
-        assert self.post(web(cast.readonly), "list", "tag", [contact.pk], tags="x").status_code == 403
+            assert self.post(web(cast.rep), "list", key, [contact.pk], value="").status_code == 403
+        assert self.post(web(cast.readonly), "list", "tag", [contact.pk], value="x").status_code == 403
         contact.refresh_from_db()
         assert (contact.owner, contact.tags, contact.version) == (cast.rep, [], 1)
 
     def test_tags_and_stage(self, cast: Cast, web: Web) -> None:
         a, b = ContactFactory(owner=cast.rep, tags=["vip"]), ContactFactory(owner=cast.rep)
         client = web(cast.rep)
-        assert self.post(client, "list", "tag", [a.pk, b.pk], tags="VIP, new").status_code == 204
-        assert self.post(client, "list", "stage", [a.pk], lifecycle_stage="customer").status_code == 204
-        assert self.post(client, "list", "untag", [b.pk], tags="vip").status_code == 204
+        assert self.post(client, "list", "tag", [a.pk, b.pk], value="VIP, new").status_code == 204
+        assert self.post(client, "list", "stage", [a.pk], value="customer").status_code == 204
+        assert self.post(client, "list", "untag", [b.pk], value="vip").status_code == 204
         a.refresh_from_db()
         b.refresh_from_db()
         assert (a.tags, a.lifecycle_stage) == (["new", "vip"], "customer")
         assert b.tags == ["new"]
         assert Pulse.objects.get(pk=a.pk).lifecycle_stage == "customer"
-        wrong = self.post(client, "list", "tag", [a.pk], tags="x" * 80)
+        wrong = self.post(client, "list", "tag", [a.pk], value="x" * 80)
         assert wrong.status_code == 422
         assert "60 characters" in wrong.content.decode()
 
@@ -228,10 +229,17 @@ class TestBulk:
         contact = ContactFactory(owner=cast.rep, pulse={"next_activity_at": due})
         task = TaskFactory(owner=cast.rep, contact=contact, due_at=due)
         done = TaskFactory(owner=cast.rep, status="done")
-        assert self.post(web(cast.rep), "tasks", "cancel", [task.pk, done.pk]).status_code == 204
+        client = web(cast.rep)
+        assert (
+            self.post(client, "tasks", "cancel", [task.pk, done.pk]).status_code == 200
+        )  # names the done one
         assert Task.objects.get(pk=task.pk).status == "cancelled"
         assert Task.objects.get(pk=done.pk).status == "done"
         assert Pulse.objects.get(pk=contact.pk).next_activity_at is None
+        undo(client)
+        assert Task.objects.get(pk=task.pk).status == "open"
+        assert Pulse.objects.get(pk=contact.pk).next_activity_at == due
+        assert sorted(Activity.objects.values_list("kind", flat=True)) == ["task.cancelled", "task.reopened"]
 
 
 class TestSavedViews:

@@ -215,25 +215,30 @@ def test_custom_fields_and_only_that_one(cast: Cast, web: Web, pipeline: Pipelin
 
 def test_what_changed_since_stays_and_is_named(cast: Cast, web: Web, pipeline: Pipeline) -> None:
     offer, contract = pipeline.stages.all()[1:]
-    untouched, changed, gone, given = (
-        make(cast, pipeline, name=n) for n in ("a", "changed", "gone", "given")
+    untouched, other, changed, closed, gone, given = (
+        make(cast, pipeline, name=n) for n in ("a", "other", "changed", "closed", "gone", "given")
     )
     client = web(cast.rep)
     set_field(client, None, "stage", offer.pk)
-    deal_update(deal=changed, data={"amount": "5"}, actor=person(cast.admin))
+    deal_update(deal=other, data={"amount": "5"}, actor=person(cast.admin))
+    for stage in (contract, offer):
+        deal_move(deal=changed, stage=stage, position=0, actor=person(cast.admin))
+    deal_close(deal=closed, status="won", reason="", actor=person(cast.admin))
     gone.delete()
     deal_update(deal=given, data={"owner": cast.rep2}, actor=person(cast.admin))
     page = undo(client)
     edit = BulkEdit.objects.get()
-    assert (edit.changed, edit.restored) == (4, 1)
-    assert edit.skipped == [["changed", "It was changed again since."]], "what is hidden is not named"
-    assert "1 record is as it was before." in page
-    assert "3 were changed again or deleted since" in page
+    assert (edit.changed, edit.restored) == (6, 2)
+    since = "It was changed again since."
+    assert edit.skipped == [["changed", since], ["closed", since]], "what is hidden is not named"
+    assert "2 records are as they were before." in page
+    assert "4 were changed again or deleted since" in page
     assert "<b>changed</b>: It was changed again since." in page
     assert "given" not in page
     stages = dict(Deal.objects.values_list("name", "stage__name"))
-    assert stages == {"a": "Lead", "changed": "Offer", "given": "Offer"}
-    set_field(client, [untouched], "stage", contract.pk)
+    assert stages == {"a": "Lead", "other": "Lead", "changed": "Offer", "closed": "Offer", "given": "Offer"}
+    assert Deal.objects.get(pk=other.pk).amount == 5, "what else was changed since stays"
+    set_field(client, [untouched, other], "stage", contract.pk)
     Stage.objects.filter(pipeline=pipeline, name="Lead").delete()
     assert "<b>a</b>: The stage it stood in is gone. Move it by hand." in undo(client)
     assert Deal.objects.get(pk=untouched.pk).stage == contract

@@ -1,6 +1,6 @@
 """Actions on many rows of a list: chosen ones, or all that match its filters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,8 @@ class BulkDone:
     undo_url: str = ""
     #: a page of its own that tells what became of it and how far it is
     page_url: str = ""
+    #: the message that says all there is to say (``static/js/app.js``), with the click that takes it back
+    toast: Mapping[str, Any] | None = None
 
     @property
     def text(self) -> str:
@@ -110,6 +112,8 @@ def answer(page: Any, action: BulkAction) -> HttpResponse:
     if confirmed and (form is None or form.is_valid()):
         more = {} if action.forecast is None else {"page": page, "ids": None if everything else numbers(ids)}
         done = _run(page, action, rows, form, more)
+        if done is not None and done.toast is not None:
+            return trigger(close_modal(), toast=done.toast)
         if done is not None and not done.failed and not done.undo_url and not done.page_url:
             return close_modal(done.text, refresh="list")
     status = 422 if confirmed and done is None else 200

@@ -23,6 +23,7 @@ class BulkEdit(models.Model):
 
     ``ids`` are the chosen rows; without them it is all of the list at ``path`` and ``query``. The work goes through
     them by id, from ``position`` up to ``until``. ``claimed_until`` is the lease of the worker that is at it.
+    ``reason`` goes into the histories that keep one; ``txids`` are the transactions in which rows were changed.
     ``failures`` and ``skipped`` name the first rows that could not be changed, or not be taken back:
     ``[name, reason]``.
     """
@@ -45,6 +46,7 @@ class BulkEdit(models.Model):
     ids = ArrayField(models.BigIntegerField(), null=True)
     key = models.CharField(max_length=80)
     value = models.JSONField(null=True)
+    reason = models.CharField(max_length=300, blank=True, default="", db_default="")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     rows_total = models.PositiveBigIntegerField(default=0)
     rows_done = models.PositiveBigIntegerField(default=0)
@@ -55,6 +57,7 @@ class BulkEdit(models.Model):
     skipped = models.JSONField(default=list, db_default=[])
     position = models.BigIntegerField(default=0)
     until = models.BigIntegerField(default=0)
+    txids = ArrayField(models.BigIntegerField(), default=list, db_default=[])
     error = models.TextField(blank=True)
     claimed_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -108,7 +111,7 @@ class BulkEdit(models.Model):
 
 
 class BulkEditRow(models.Model):
-    """What stood in a record before an edit, and the version that the edit gave it."""
+    """What stood in a record before an edit (and stands there since), and the version that the edit gave it."""
 
     edit = models.ForeignKey(BulkEdit, models.CASCADE, related_name="rows", db_index=False)
     record_id = models.BigIntegerField()

@@ -5,18 +5,19 @@ goes on behind the last chunk, so each row is written once.
 """
 
 import datetime as dt
+from contextlib import nullcontext
 from typing import Any
 
 import structlog
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection
 from django.db.models import Max
 from django.http import Http404
 from django.urls import Resolver404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from crmcem.lib import jobs
-from crmcem.lib.actors import Actor, acting, person
+from crmcem.lib import cleaning, jobs
+from crmcem.lib.actors import Actor, acting, because, person
 from crmcem.lib.bulk_edits import editors
 from crmcem.lib.errors import DomainError, NotAllowed
 from crmcem.lib.jobs import soon
@@ -41,11 +42,19 @@ OPEN = (Status.QUEUED, Status.RUNNING, Status.UNDOING)
 
 
 def edit_begin(
-    *, actor: Actor, page: Any, key: str, raw: Any, label: str, ids: list[int] | None = None
+    *,
+    actor: Actor,
+    page: Any,
+    key: str,
+    raw: Any,
+    label: str,
+    ids: list[int] | None = None,
+    reason: str = "",
 ) -> BulkEdit:
     """Set the field ``key`` of the open list's rows (or of the chosen ``ids`` among them) to ``raw``.
 
-    Raises DomainError where the value is none for this field, NotAllowed.
+    ``reason`` goes into the histories that keep one. Raises DomainError where the value is none for this field,
+    NotAllowed.
     """
     rows = page.filtered() if ids is None else page.filtered().filter(pk__in=ids)
     editor = editors[rows.model._meta.label]
@@ -61,8 +70,16 @@ def edit_begin(
         ids=ids,
         key=key,
         value=value,
+        reason=_reason(reason),
     )
     return edit_start(edit=edit, rows=rows, actor=actor)
+
+
+def _reason(value: Any) -> str:
+    try:
+        return str(cleaning.text(300)(value))
+    except ValueError as error:
+        raise DomainError.of("reason", getattr(error, "code", "invalid"), error) from error
 
 
 def edit_start(*, edit: BulkEdit, rows: Any, actor: Actor) -> BulkEdit:
@@ -118,7 +135,7 @@ def edit_cancel(*, edit: BulkEdit, actor: Actor) -> BulkEdit:
 
 
 def edit_undo(*, edit: BulkEdit, actor: Actor) -> BulkEdit:
-    """Put back what stood there wherever nobody changed the record since. Raises DomainError when it is too late."""
+    """Put back what stood there wherever nobody changed it since. Raises DomainError when it is too late."""
     with acting(actor):
         row = _locked(edit.pk, actor)
         require(actor, editors[row.model].scope)
@@ -154,7 +171,8 @@ def _chunk(edit: BulkEdit) -> int:
 
 
 def _change(edit: BulkEdit, ids: list[int], actor: Actor) -> None:
-    written = editors[edit.model].write(key=edit.key, value=edit.value, ids=ids, actor=actor)
+    with because(edit.reason) if edit.reason else nullcontext():
+        written = editors[edit.model].write(key=edit.key, value=edit.value, ids=ids, actor=actor)
     BulkEditRow.objects.bulk_create(
         [
             BulkEditRow(edit=edit, record_id=pk, before=before, version=version)
@@ -167,7 +185,16 @@ def _change(edit: BulkEdit, ids: list[int], actor: Actor) -> None:
     edit.failures = [*edit.failures, *map(list, written.failed)][:FAILURES_KEPT]
     edit.rows_done += len(ids)
     edit.position = ids[-1] if ids else edit.position
-    edit.save(update_fields=["changed", "failed", "failures", "rows_done", "position"])
+    if written.changed:
+        edit.txids = sorted({*edit.txids, _transaction()})
+    edit.save(update_fields=["changed", "failed", "failures", "rows_done", "position", "txids"])
+
+
+def _transaction() -> int:
+    """The transaction by which the stream tells what this chunk did."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()::text::bigint")
+        return int(cursor.fetchone()[0])
 
 
 def _restore(edit: BulkEdit, actor: Actor) -> bool:

@@ -1,20 +1,24 @@
 """The page of one edit of many records: its progress, what could not be changed, and taking it back."""
 
+import datetime as dt
 from typing import Any
 
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views import View
 
 from crmcem.lib.actors import person
-from crmcem.lib.bulk_edits import automations_warning, editors
 from crmcem.lib.errors import DomainError
-from crmcem.lib.web.htmx import is_fragment, render_page, trigger
+from crmcem.lib.web.htmx import is_fragment, render_page, toast, trigger
+from crmcem.workspace.editing import automations_said, undone_toast
 from crmcem.workspace.models import BulkEdit
 from crmcem.workspace.policies import user_of
 from crmcem.workspace.services.edits import edit_cancel, edit_undo
 
+#: runs of automations begin a moment after what they answer to: so long their number is looked at again
+WATCHED = dt.timedelta(minutes=1)
 TONES = {
     "queued": ("blue", "hourglass"),
     "running": ("blue", "loader"),
@@ -36,15 +40,15 @@ def edit_context(edit: BulkEdit, user: Any) -> dict[str, Any]:
         "percent": min(99, 100 * done // max(total, done, 1)),
         "same": edit.rows_done - edit.changed - edit.failed,
         "kept": edit.changed - edit.restored,
-        "automations": _automations(edit, user),
+        **automations_context(edit, user),
     }
 
 
-def _automations(edit: BulkEdit, user: Any) -> str:
-    """What an undo does not reach, where something was changed."""
-    if edit.is_open or not edit.changed or edit.model not in editors:
-        return ""
-    return automations_warning(editors[edit.model], edit.key, user)
+def automations_context(edit: BulkEdit, user: Any) -> dict[str, Any]:
+    """What an undo does not reach, and whether more of it may come."""
+    said = automations_said(edit, user)
+    fresh = edit.finished_at is not None and edit.finished_at > timezone.now() - WATCHED
+    return {"edit": edit, "automations": said, "watched": bool(said and fresh)}
 
 
 class EditView(LoginRequiredMixin, View):
@@ -61,7 +65,13 @@ class EditView(LoginRequiredMixin, View):
 
 class EditPage(EditView):
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self.page(self.edit(pk))
+        edit = self.edit(pk)
+        if request.GET.get("_part") == "automations":
+            context = automations_context(edit, user_of(request))
+            response = render(request, "workspace/edit_automations.html", context)
+            response["Cache-Control"] = "no-store"
+            return response
+        return self.page(edit)
 
 
 class EditCancel(EditView):
@@ -80,7 +90,16 @@ class EditUndo(EditView):
         try:
             found = edit_undo(edit=found, actor=person(user_of(request)))
         except DomainError as refused:
-            error = str(refused)
+            error = refused.errors[0].detail
+        if request.GET.get("toast") == "1" and is_fragment(request):
+            return self.told(found, error)
         if not is_fragment(request) and not error:
             return redirect("workspace:edit", pk)
         return self.page(found, error)
+
+    def told(self, edit: BulkEdit, error: str) -> HttpResponse:
+        """The answer to a click in a message is a message."""
+        response = HttpResponse(status=204)
+        if error:
+            return toast(response, error, "error")
+        return trigger(response, toast=undone_toast(edit, user_of(self.request)), list=True)
