@@ -198,7 +198,9 @@ def _of_record(editor: RecordEditor, field: EditField) -> Choice:
     make = _over_nothing(editor.model, field.input)
     if field.key == "owner":
         return Choice(field.label, make, field.scope, NEW_OWNER, TEAM)
-    return Choice(field.label, make, field.scope, reasoned=field.key == "lifecycle_stage")
+    if field.key == "lifecycle_stage":
+        return Choice(field.label, make, field.scope, help="", reasoned=True)
+    return Choice(field.label, make, field.scope)
 
 
 def _over_nothing(model: Any, make: Callable[[Any], forms.Field]) -> Callable[[], forms.Field]:

@@ -61,7 +61,7 @@ export function toast({ text, level = "success", undo, undoLabel, more, moreLabe
     });
     close.before(button);
   }
-  if (more) close.before(Object.assign(document.createElement("a"), { href: more, textContent: moreLabel }));
+  if (more) close.before(Object.assign(document.createElement("a"), { href: more, className: "btn btn-quiet", textContent: moreLabel }));
   region.append(card);
   arm(card);
 }
