@@ -39,6 +39,7 @@ ALONE = (
     "tests/analytics/test_seed_bulk.py",
     "tests/analytics/test_seed_demo.py",
     "tests/browser/test_journeys.py",
+    "tests/faults/test_pulse.py",
     "tests/faults/test_restore.py",
     "tests/faults/test_stream.py",
     "tests/feedback/test_loop_end_to_end.py",

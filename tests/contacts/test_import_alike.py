@@ -1,7 +1,9 @@
 """Rows that look like records that are there: in the dry run and after an import, with the score and reasons that the
 queue of duplicates has."""
 
+import csv
 import datetime as dt
+import io
 from typing import Any
 
 import pytest
@@ -131,14 +133,14 @@ def pairs(entity: str) -> dict[tuple[int, int], tuple[float, list[Any]]]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "entity", "model", "old", "new", "rows"),
+    ("kind", "entity", "model", "old", "new", "key", "rows"),
     [
-        ("contacts", "contact", Contact, PEOPLE, MORE, [1, 2, 3, 5]),
-        ("companies", "company", Company, FIRMS, MORE_FIRMS, [1, 2, 3, 4]),
+        ("contacts", "contact", Contact, PEOPLE, MORE, "external_id", [1, 2, 3, 5]),
+        ("companies", "company", Company, FIRMS, MORE_FIRMS, "name", [1, 2, 3, 4]),
     ],
 )
 def test_a_dry_run_gives_the_scores_and_reasons_that_the_queue_gives_after_it(
-    cast: Any, kind: str, entity: str, model: Any, old: str, new: str, rows: list[int]
+    cast: Any, kind: str, entity: str, model: Any, old: str, new: str, key: str, rows: list[int]
 ) -> None:
     run_import(old, cast.rep, kind=kind)
     known = set(model.objects.values_list("pk", flat=True))
@@ -151,8 +153,9 @@ def test_a_dry_run_gives_the_scores_and_reasons_that_the_queue_gives_after_it(
 
     import_start(job=job, actor=person(cast.rep))
     runner.run(job.pk)
-    made = sorted(set(model.objects.values_list("pk", flat=True)) - known)
-    assert len(made) == 5
+    ids = dict(model.objects.exclude(pk__in=known).values_list(key, "pk"))
+    made = [ids.pop(row[key]) for row in csv.DictReader(io.StringIO(new))]
+    assert (len(made), ids) == (5, {})
     look_again(entity, made)
     queue = {pair: found for pair, found in pairs(entity).items() if pair[0] in known}
     sure = [row for row in report["rows"] if row["score"] >= THRESHOLD]

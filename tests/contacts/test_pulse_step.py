@@ -1,14 +1,11 @@
 """A step of Pulse is one statement: its range, its effects and its offset stand or fall together."""
 
 import datetime as dt
-import threading
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, ClassVar
 
 import pytest
-from django.db import connection, transaction
-from django.test.utils import CaptureQueriesContext
+from django.db import connection
 from django.utils import timezone
 
 from contacts.consumers.pulse import PulseConsumer
@@ -95,52 +92,3 @@ def test_a_function_that_fails_is_noted_and_fails_alone() -> None:
     assert offset.retry_at is not None
     assert offset.retry_at > timezone.now()
     assert Pulse.objects.filter(pk=contact.pk).exists(), "the transaction around it goes on"
-
-
-@pytest.fixture
-def offsets(transactional_db: None) -> Iterator[None]:
-    yield
-    ConsumerOffset.objects.filter(name=Small.name).delete()
-
-
-def test_a_step_is_one_statement_and_one_transaction(offsets: None) -> None:
-    pk = ContactFactory().pk
-    consumer = Small()
-    run(consumer)
-    write(*[("order.placed", pk)] * 4)
-    with CaptureQueriesContext(
-        connection,
-    ) as found:
-        assert run(consumer) == 4
-    steps = [query["sql"] for query in found if "contacts_pulse_step" in query["sql"]]
-    assert len(steps) == 3, "three, one, none"
-    assert len(found) == 4, "and the look whether the offset is there"
-    assert figures(pk)[0] == 4
-
-
-def test_an_open_writer_only_delays_and_nothing_is_counted_twice(offsets: None) -> None:
-    pk = ContactFactory().pk
-    consumer = Small()
-    run(consumer)
-    with transaction.atomic():
-        write(("order.placed", pk))
-        results: list[int] = []
-
-        def elsewhere() -> None:
-            write(*[("order.placed", pk)] * 5)
-            results.append(run(Small()))
-            connection.close()
-
-        other = threading.Thread(target=elsewhere)
-        other.start()
-        other.join()
-        assert results == [0], "what is behind an open writer is not settled"
-    assert figures(pk)[0] == 0
-    workers = [threading.Thread(target=lambda: (run(Small()), connection.close())) for _ in range(3)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    run(consumer)
-    assert figures(pk)[0] == 6
-    assert ConsumerOffset.objects.get(pk=Small.name).handled >= 6
