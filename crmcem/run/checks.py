@@ -40,7 +40,7 @@ def machine_path(root: Path) -> re.Pattern[bytes]:
 
 
 _FOREIGN = re.compile(
-    r"(?:^|/)(?:node_modules|site-packages|vendor|third_party|dist-packages)/|\.min\.(?:js|css)$|\.whl$"
+    r"(?:^|/)(?:node_modules|site-packages|vendor|third_party|dist-packages)(?:/|$)|\.min\.(?:js|css)$|\.whl$"
 )
 _FORBIDDEN_NAMES = ("uv.lock", "yarn.lock", "pnpm-lock.yaml", "poetry.lock", ".env", ".npmrc", "pip.conf")
 
@@ -53,7 +53,7 @@ _DATA_SCRIPT = re.compile(r"type\s*=\s*[\"'](?:application/json|application/ld\+
 
 
 def tracked(root: Path = ROOT) -> dict[str, bytes]:
-    """The files that git knows or would take in, with their content."""
+    """The files that git knows or would take in, with their content: of a link, where it leads."""
     said = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607 - whichever git
         cwd=root,
@@ -61,7 +61,13 @@ def tracked(root: Path = ROOT) -> dict[str, bytes]:
         check=True,
     )
     paths = [name for name in said.stdout.decode().split("\0") if name]
-    return {name: (root / name).read_bytes() for name in paths if (root / name).is_file()}
+    return {
+        name: _content(root / name) for name in paths if (root / name).is_symlink() or (root / name).is_file()
+    }
+
+
+def _content(path: Path) -> bytes:
+    return str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
 
 
 def no_foreign_code(files: Files) -> Iterator[str]:

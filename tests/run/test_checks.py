@@ -1,5 +1,6 @@
 """The repository's own rules find what they are for, and nothing in this repository."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,27 @@ def test_this_repository_keeps_the_rules() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["static/vendor/htmx/htmx.js", "node_modules/a/index.js", "static/js/chart.min.js", "wheels/a.whl"],
+    [
+        "static/vendor/htmx/htmx.js",
+        "node_modules/a/index.js",
+        "node_modules",
+        "static/js/chart.min.js",
+        "wheels/a.whl",
+    ],
 )
 def test_third_party_code_is_found(path: str) -> None:
     assert list(checks.no_foreign_code({path: b"x"})) == [f"{path}: third-party code does not belong in git"]
+
+
+def test_a_link_counts_by_where_it_leads(tmp_path: Path) -> None:
+    """Also one that leads nowhere here: it names a folder of another machine."""
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    (tmp_path / "packages").symlink_to("/" + "home/ann/packages")
+    files = checks.tracked(tmp_path)
+    assert files == {"packages": ("/" + "home/ann/packages").encode()}
+    assert list(checks.no_registry_and_no_machine(files)) == [
+        "packages: names the machine path /" + "home/ann"
+    ]
 
 
 def test_large_files_are_found() -> None:
