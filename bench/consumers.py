@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from contacts.consumers.pulse import PulseConsumer
-from crmcem.lib.stream import Consumer, consumers
+from crmcem.lib.stream import StreamConsumer, consumers
 from crmcem.lib.stream_runner import poll, run
 
 from .stream import contact_ids, copy_orders, copy_sessions, forget, newest, pulses, put_back, skip
@@ -61,7 +61,7 @@ def _copies(copy: Callable[[list[int]], None], ids: list[int], size: int) -> Non
         copy(ids[at : at + size])
 
 
-def _all(consumer: Consumer) -> None:
+def _all(consumer: StreamConsumer) -> None:
     handled = run(consumer)
     if handled != EVENTS:
         raise RuntimeError(f"{consumer.name} has handled {handled}, not {EVENTS}")

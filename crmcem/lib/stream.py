@@ -12,7 +12,7 @@ any more. So a range below it can neither gain nor lose a row, and every later a
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from .registry import Registry
 
@@ -45,18 +45,23 @@ class Batch:
     upto: str = ""
 
 
-class Consumer(ABC):
+class _Reading:
+    """What every consumer says of itself, however it works."""
+
+    name: ClassVar[str]
+    batch_size: ClassVar[int] = 2000
+    #: whether a new consumer reads the whole history (a rollup) or only what comes from now on (a trigger)
+    from_beginning: ClassVar[bool] = True
+
+
+class Consumer(_Reading, ABC):
     """``handle(batch)`` runs inside the transaction that moves the offset: rows only, no SMTP or HTTP.
 
     An exception rolls the batch back; it is tried again after a pause that doubles, and no other consumer waits.
     """
 
-    name: ClassVar[str]
-    batch_size: ClassVar[int] = 2000
     #: kinds this consumer acts on (exact names, or ``prefix.*``); a batch without any skips ``handle``
     kinds: ClassVar[tuple[str, ...]] = ("*",)
-    #: whether a new consumer reads the whole history (a rollup) or only what comes from now on (a trigger)
-    from_beginning: ClassVar[bool] = True
 
     @abstractmethod
     def handle(self, batch: Batch) -> None: ...
@@ -66,7 +71,7 @@ class Consumer(ABC):
         return sorted(kind for kind in kinds if any(_matches(kind, pattern) for pattern in self.kinds))
 
 
-class FunctionConsumer(Consumer):
+class FunctionConsumer(_Reading):
     """A consumer whose whole step is one call of a function of the database: the busiest ones.
 
     ``function(consumer, settled, before, size, *arguments())`` locks the offset, reads the range behind it once, has
@@ -80,17 +85,15 @@ class FunctionConsumer(Consumer):
         """What the function wants besides, in its order; text is taken as whatever type it has there."""
         return []
 
-    def handle(self, batch: Batch) -> None:
-        raise NotImplementedError(f"{self.name} works by {self.function}().")
-
 
 def _matches(kind: str, pattern: str) -> bool:
     return pattern in ("*", kind) or (pattern.endswith(".*") and kind.startswith(pattern[:-1]))
 
 
-consumers: Registry[Consumer] = Registry("consumer")
+StreamConsumer: TypeAlias = Consumer | FunctionConsumer
+consumers: Registry[StreamConsumer] = Registry("consumer")
 
 
-def register(*items: Consumer) -> None:
+def register(*items: StreamConsumer) -> None:
     for item in items:
         consumers.add(item.name, item)

@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 from django.db import connection, transaction
 
-from .stream import OFFSETS, STREAM, Batch, Consumer, FunctionConsumer, consumers
+from .stream import OFFSETS, STREAM, Batch, Consumer, FunctionConsumer, StreamConsumer, consumers
 
 log = structlog.get_logger(__name__)
 
@@ -122,7 +122,7 @@ class Reach:
 OPEN = Reach()
 
 
-def poll() -> list[Consumer]:
+def poll() -> list[StreamConsumer]:
     """The consumers with work to do, by two short statements. Makes missing offset rows. Raises ForeignStream."""
     rows = states()
     missing = [consumer for consumer in consumers if consumer.name not in rows]
@@ -146,13 +146,13 @@ def states() -> dict[str, tuple[bool, bool]]:
         return {name: (foreign, due) for name, foreign, due in cursor.fetchall()}
 
 
-def ensure(consumer: Consumer) -> None:
+def ensure(consumer: StreamConsumer) -> None:
     """Make the consumer's offset row where it is missing: at the beginning, or behind what is settled now."""
     with connection.cursor() as cursor:
         cursor.execute(_NEW, {"name": consumer.name, "all": consumer.from_beginning})
 
 
-def run(consumer: Consumer, max_batches: int | None = None, *, reach: Reach = OPEN) -> int:
+def run(consumer: StreamConsumer, max_batches: int | None = None, *, reach: Reach = OPEN) -> int:
     """Handle ranges until there is none, or ``max_batches``. Returns how many activities were read.
 
     Another worker at the same consumer is not waited for. A failing handler is recorded on the offset row.
@@ -173,16 +173,20 @@ def run(consumer: Consumer, max_batches: int | None = None, *, reach: Reach = OP
     return total
 
 
-def _transaction(consumer: Consumer) -> AbstractContextManager[Any]:
+def _transaction(consumer: StreamConsumer) -> AbstractContextManager[Any]:
     """One statement is a transaction by itself. Inside one that is open already it must fail alone."""
     by_itself = isinstance(consumer, FunctionConsumer) and not connection.in_atomic_block
     return nullcontext() if by_itself else transaction.atomic()
 
 
-def step(consumer: Consumer, reach: Reach = OPEN) -> int:
+def step(consumer: StreamConsumer, reach: Reach = OPEN) -> int:
     """One range, inside the caller's transaction. Returns its rows; 0 when idle, failed lately or locked."""
     if isinstance(consumer, FunctionConsumer):
         return _call(consumer, reach)
+    return _hand_over(consumer, reach)
+
+
+def _hand_over(consumer: Consumer, reach: Reach) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_NEXT, [consumer.name, reach.settled, reach.before, consumer.batch_size])
         found = cursor.fetchone()
@@ -220,7 +224,7 @@ def _json(text: str) -> dict[str, int]:
     return result
 
 
-def _record_failure(consumer: Consumer, error: Exception) -> None:
+def _record_failure(consumer: StreamConsumer, error: Exception) -> None:
     log.error("consumer_failed", consumer=consumer.name, exc_info=error)
     message = f"{type(error).__name__}: {error}"[:2000].replace("\x00", "")
     with transaction.atomic(), connection.cursor() as cursor:
