@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from contacts.custom.computed import expression, known_fully, moves_by_itself, readable, reads
 from contacts.custom.definitions import Definition, active, every
+from contacts.custom.links import seen_link
 from contacts.custom.sql import COLUMN, comparable
 from crmcem.lib.conditions import Field, FieldRegistry, FieldType
 
@@ -38,7 +39,9 @@ def condition_field(definition: Definition) -> Field:
         return _computed(definition, shared)
     if definition.labels:
         shared["choices"] = lambda: definition.labels.items()
-    if kind in (FieldType.MONEY, FieldType.CHOICE, FieldType.REFERENCE):
+    if kind is FieldType.REFERENCE:
+        return Field(**shared, seen_by=lambda user: seen_link(definition, user))
+    if kind in (FieldType.MONEY, FieldType.CHOICE):
         return Field(**shared, expression=comparable(definition))
     return Field(**shared, json=(COLUMN, definition.key))
 

@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.db.models import Case, Q, When
+from django.db.models.lookups import In
 from django.utils.translation import gettext as _
 
 from contacts.custom.definitions import Definition, active, every
 from contacts.custom.entities import entities
+from contacts.custom.sql import comparable
 from contacts.models import MergeRecord
 from contacts.selectors.merging import successor
 from crmcem.lib.actors import Actor
@@ -75,6 +78,19 @@ def _of_merged(entity: str, ids: set[int], seen: Any) -> dict[tuple[str, str], s
     now = {old: successor(entity, old) for old in gone.values_list("loser_id", flat=True)}
     rows = {row.pk: str(row) for row in seen.filter(pk__in=set(now.values()))} if now else {}
     return {(entity, str(old)): rows[new] for old, new in now.items() if new in rows}
+
+
+def seen_link(definition: Definition, user: Any) -> Any:
+    """The id that a link leads to, as an expression: NULL where the person may not see the record. No user is the
+    system itself. A merged record is seen by who sees what it became part of.
+    """
+    value = comparable(definition)
+    if user is None or user.access.visibility == "all":
+        return value
+    entity = definition.options["entity"]
+    seen = entities[entity].model.objects.visible_to(user).order_by().values("pk")
+    merged = MergeRecord.objects.filter(entity=entity, undone_at__isnull=True, winner_id__in=seen)
+    return Case(When(Q(In(value, seen)) | Q(In(value, merged.order_by().values("loser_id"))), then=value))
 
 
 def drop_hidden_links(entity: str, rows: Iterable[Any], user: Any) -> None:

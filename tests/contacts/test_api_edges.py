@@ -288,6 +288,38 @@ class TestHiddenLinks:
         assert ids(hidden.pk) == ids(10**12) == []
         assert client.get(f"{BASE}/contacts/", {"custom__boss": "me"}).status_code == 400
 
+    def test_no_condition_tells_of_one(self, cast: Cast, client: APIClient, api: Api) -> None:
+        own = {"owner": cast.rep2, "team": cast.rep2.team}
+        hidden = ContactFactory(owner=cast.rep, team=cast.rep.team)
+        boss, loser = ContactFactory(**own), ContactFactory(**own)
+        kept = ContactFactory(custom={"boss": str(hidden.pk)}, **own)
+        led = ContactFactory(custom={"boss": str(boss.pk)}, **own)
+        old = ContactFactory(custom={"boss": str(loser.pk)}, **own)
+        merged = api(cast.admin).post(f"{BASE}/contacts/{boss.pk}/merge/", {"loser": str(loser.pk)})
+        assert merged.status_code == 200, merged.content
+
+        def ids(op: str, pk: Any = None, who: APIClient = client) -> set[str]:
+            leaf = {"field": "custom.boss", "op": op} | ({"value": pk} if pk else {})
+            response = who.get(f"{BASE}/contacts/", {"conditions": json.dumps(leaf)})
+            assert response.status_code == 200, response.content
+            return {row["id"] for row in response.json()["results"]}
+
+        of_mine = {str(led.pk), str(old.pk)}
+        assert ids("eq", hidden.pk) == ids("eq", 10**12) == set()
+        assert str(kept.pk) in ids("is_not_set")
+        assert ids("is_set") == of_mine
+        assert ids("eq", boss.pk) | ids("eq", loser.pk) == of_mine
+        assert ids("eq", hidden.pk, api(cast.admin)) == {str(kept.pk)}
+
+    def test_a_segment_by_a_link_is_of_who_sees_all(self, cast: Cast, client: APIClient, api: Api) -> None:
+        """Its members are the same for everybody, so it may not be asked until it tells what is hidden."""
+        leaf = {"field": "custom.boss", "op": "eq", "value": ContactFactory(owner=cast.rep).pk}
+        body = {"name": "Led", "kind": "static", "conditions": leaf}
+        refused = client.post(f"{BASE}/segments/", body)
+        assert (refused.status_code, faults(refused)) == (400, {("conditions.field", "not_for_all")})
+        assert not Segment.objects.exists()
+        assert api(cast.admin).post(f"{BASE}/segments/", body).status_code == 201
+
 
 def test_many_interactions_are_logged_at_once(cast: Cast, api: Api) -> None:
     contact = ContactFactory(owner=cast.rep, team=cast.rep.team)
