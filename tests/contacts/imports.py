@@ -6,7 +6,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from contacts.importing import runner
 from contacts.models import ImportJob
-from contacts.services.imports import import_create
+from contacts.services.imports import import_create, import_undo
 from crmcem.lib.actors import person
 
 
@@ -19,6 +19,14 @@ def run_import(text: str | bytes, user: Any, kind: str = "contacts", **options: 
     """Take the text in as a file and run it to its end."""
     job = import_create(file=csv_file(text), kind=kind, actor=person(user), **options)
     runner.run(job.pk)
+    job.refresh_from_db()
+    return job
+
+
+def take_back(job: ImportJob, user: Any) -> ImportJob:
+    """Undo the import to its end."""
+    import_undo(job=job, actor=person(user))
+    assert runner.run(job.pk) == "undone"
     job.refresh_from_db()
     return job
 

@@ -20,12 +20,12 @@ from contacts.models import (
     SocialProfile,
 )
 from contacts.services.domains import domain_update
-from contacts.services.imports import import_create, import_undo
+from contacts.services.imports import import_create
 from contacts.services.parts import MOST
 from contacts.services.places import address_update, profile_update
 from crmcem.lib.actors import person
 from crmcem.lib.errors import NotAllowed
-from tests.contacts.imports import counts, csv_file, errors, run_import
+from tests.contacts.imports import counts, csv_file, errors, run_import, take_back
 from tests.contacts.test_import_checks import checked, draft
 
 HEAD = "external_id,name,domain,street,plz,stadt,land,adressart,weitere anschriften,profile,linkedin,notiz\n"
@@ -74,13 +74,6 @@ def state() -> list[Any]:
         own = (company.pk, company.name, company.domain, company.industry)
         found.append((own, domains(company), places(company), pages(company), said(company)))
     return found
-
-
-def take_back(job: ImportJob, user: Any) -> ImportJob:
-    import_undo(job=job, actor=person(user))
-    assert runner.run(job.pk) == "undone"
-    job.refresh_from_db()
-    return job
 
 
 def test_a_row_brings_its_parts_and_the_same_file_again_doubles_nothing(cast: Any) -> None:

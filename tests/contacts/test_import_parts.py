@@ -15,18 +15,17 @@ from contacts.models import (
     Activity,
     Address,
     Contact,
-    ImportJob,
     ImportKept,
     ImportPart,
     Interaction,
     SocialProfile,
 )
-from contacts.services.imports import import_create, import_undo
+from contacts.services.imports import import_create
 from contacts.services.interactions import interaction_update
 from contacts.services.parts import MOST
 from contacts.services.places import address_add, address_update, profile_add
 from crmcem.lib.actors import person
-from tests.contacts.imports import counts, csv_file, errors, run_import
+from tests.contacts.imports import counts, csv_file, errors, run_import, take_back
 from tests.contacts.test_import_checks import checked, draft
 from tests.factories.contacts import ContactFactory
 
@@ -59,13 +58,6 @@ def said(contact: Contact) -> list[str]:
 
 def state(contact: Contact) -> tuple[Any, ...]:
     return places(contact), pages(contact), said(contact)
-
-
-def take_back(job: ImportJob, user: Any) -> ImportJob:
-    import_undo(job=job, actor=person(user))
-    assert runner.run(job.pk) == "undone"
-    job.refresh_from_db()
-    return job
 
 
 def test_a_row_brings_its_parts_and_the_same_file_again_doubles_nothing(cast: Any) -> None:

@@ -24,7 +24,7 @@ from contacts.services.interactions import interaction_log
 from crmcem.lib.actors import person
 from crmcem.lib.errors import Conflict, NotAllowed
 from crmcem.workspace.models import AuditEntry
-from tests.contacts.imports import run_import
+from tests.contacts.imports import run_import, take_back
 from tests.factories.contacts import ContactFactory
 from tests.factories.fields import custom_texts
 
@@ -51,13 +51,6 @@ def state() -> dict[str, list[dict[str, Any]]]:
                 row.pop("id")
         found[model.__name__] = sorted(rows, key=str)
     return found
-
-
-def take_back(job: ImportJob, user: Any) -> ImportJob:
-    import_undo(job=job, actor=person(user))
-    assert runner.run(job.pk) == "undone"
-    job.refresh_from_db()
-    return job
 
 
 def kept(job: ImportJob) -> set[tuple[str, int, str]]:
